@@ -2,8 +2,8 @@
 // out.
 //
 // The meanings are those of CONTRACTS.md, "What the canvas means". A [Graph] is immutable; an edit makes a
-// new one, and [Diff] says what changed. Candidate pairs are found with a grid over the plane, so building
-// the graph of n servers takes time proportional to n.
+// new one, and [Diff] says what changed. Candidate pairs are found with a k-d tree, so that the time to build
+// the graph of n servers grows like n log n however they crowd together.
 package topo
 
 import (

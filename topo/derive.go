@@ -1,0 +1,85 @@
+package topo
+
+import (
+	"math"
+	"time"
+
+	"meshsim/link"
+)
+
+// jitterCorrelation is netem's customary 25 %, which is what the original uses.
+const jitterCorrelation = 0.25
+
+// The least bandwidth that decay leaves: a hundredth of the default, and this.
+const (
+	minDecayShare = 0.01
+	minDecayRate  = 100 // bit/s
+)
+
+// UnlimitedCounts is the rate that an unlimited link counts as where bandwidths are compared, and the
+// largest that can be asked for.
+const UnlimitedCounts link.BitRate = 100_000_000_000
+
+// ClientLink returns the parameters of the link between a server and its clients, the same in both
+// directions.
+func (s Settings) ClientLink() link.Params {
+	return link.Params{
+		Rate:              s.ClientBandwidth,
+		Delay:             s.ClientLatency,
+		Jitter:            share(s.ClientJitter, s.ClientLatency),
+		JitterCorrelation: jitterCorrelation,
+		Loss:              s.ClientLoss.fraction(),
+	}
+}
+
+// latency is what a distance in pixels means, to the nanosecond. It never falls as the distance grows.
+func (s *Settings) latency(distance float64) time.Duration {
+	return time.Duration(math.Round(distance * float64(s.LatencyScale) / 100 * float64(time.Millisecond)))
+}
+
+// bandwidth is that of a link whose place on the canvas gives it a latency. It never grows with the latency.
+func (s *Settings) bandwidth(geometric time.Duration) link.BitRate {
+	if !s.DecayBandwidth || s.Bandwidth == link.Unlimited {
+		return s.Bandwidth
+	}
+	left := float64(s.Bandwidth) * (1 - float64(geometric)/float64(s.MaxLatency))
+	least := max(float64(s.Bandwidth)*minDecayShare, minDecayRate)
+	return min(link.BitRate(max(left, least)), s.Bandwidth)
+}
+
+// direction derives one direction of a link from its place on the canvas and its pins.
+func (s *Settings) direction(geometric time.Duration, pin *Pin, cut bool) link.Params {
+	p := link.Params{
+		Rate:               or(pin.Bandwidth, s.bandwidth(geometric)),
+		Delay:              or(pin.Latency, geometric),
+		JitterDistribution: or(pin.JitterDistribution, link.Uniform),
+		JitterCorrelation:  jitterCorrelation,
+		Loss:               or(pin.Loss, s.Loss).fraction(),
+		Burst:              pin.Burst,
+		Duplicate:          or(pin.Duplicate, 0).fraction(),
+		Reorder:            or(pin.Reorder, 0).fraction(),
+		Corrupt:            or(pin.Corrupt, 0).fraction(),
+		QueueLimit:         or(pin.Queue, 0),
+		Overhead:           or(pin.Overhead, 0),
+		MTU:                or(pin.MTU, 0),
+		Down:               cut,
+	}
+	p.Jitter = share(or(pin.Jitter, s.Jitter), p.Delay)
+	if pin.JitterCorrelation != nil {
+		p.JitterCorrelation = pin.JitterCorrelation.fraction()
+	}
+	return p
+}
+
+func (p Percent) fraction() float64 { return float64(p) / 100 }
+
+func share(p Percent, of time.Duration) time.Duration {
+	return time.Duration(math.Round(float64(of) * p.fraction()))
+}
+
+func or[T any](pinned *T, derived T) T {
+	if pinned != nil {
+		return *pinned
+	}
+	return derived
+}
