@@ -6,25 +6,22 @@
 // 100. Field names do not change within v1; fields may be added.
 package api
 
-// Bandwidth is a rate in bit/s, or the string "unlimited". The number 0 is refused.
-type Bandwidth int64
-
 // Settings are the settings of the whole mesh.
 type Settings struct {
-	Bandwidth      Bandwidth `json:"bandwidth"`
-	DecayBandwidth bool      `json:"decay_bandwidth"`
-	MaxLatencyMS   float64   `json:"max_latency_ms"`
+	Bandwidth      Bandwidth `json:"bandwidth" doc:"Of a link of length 0, or of every link without decay."`
+	DecayBandwidth bool      `json:"decay_bandwidth" doc:"Bandwidth falls linearly with distance."`
+	MaxLatencyMS   float64   `json:"max_latency_ms" minimum:"0" maximum:"3600000" doc:"Servers as far apart as this, or further, are not linked."`
 	// MinBandwidth in bit/s; 0 is no minimum.
-	MinBandwidth    int64     `json:"min_bandwidth"`
-	JitterPct       float64   `json:"jitter_pct"`
-	LossPct         float64   `json:"loss_pct"`
-	CostFunction    string    `json:"cost_function" enum:"cost_min_latency,cost_max_bandwidth"`
-	LatencyScalePct float64   `json:"latency_scale_pct"`
-	Neighbours      int       `json:"neighbours"`
-	ClientLatencyMS float64   `json:"client_latency_ms"`
+	MinBandwidth    int64     `json:"min_bandwidth" minimum:"0" maximum:"1000000000000" doc:"In bit/s: a link must have more than this; 0 is no minimum."`
+	JitterPct       float64   `json:"jitter_pct" minimum:"0" maximum:"100" doc:"Of each link's latency."`
+	LossPct         float64   `json:"loss_pct" minimum:"0" maximum:"100" doc:"Of the packets of each link."`
+	CostFunction    string    `json:"cost_function" enum:"cost_min_latency,cost_max_bandwidth" doc:"What routes minimise: the sum of latencies, or of 1/bandwidth."`
+	LatencyScalePct float64   `json:"latency_scale_pct" minimum:"0" maximum:"100000" doc:"At 100, one pixel of the canvas is one millisecond."`
+	Neighbours      int       `json:"neighbours" minimum:"1" maximum:"100" doc:"How many nearest servers each server links to."`
+	ClientLatencyMS float64   `json:"client_latency_ms" minimum:"0" maximum:"3600000" doc:"Of the link between a server and its clients."`
 	ClientBandwidth Bandwidth `json:"client_bandwidth"`
-	ClientJitterPct float64   `json:"client_jitter_pct"`
-	ClientLossPct   float64   `json:"client_loss_pct"`
+	ClientJitterPct float64   `json:"client_jitter_pct" minimum:"0" maximum:"100"`
+	ClientLossPct   float64   `json:"client_loss_pct" minimum:"0" maximum:"100"`
 }
 
 // Server is one server of the mesh.
@@ -58,28 +55,28 @@ type LinkParams struct {
 
 // Pin holds what is fixed for one direction of a link; absent is derived.
 type Pin struct {
-	LatencyMS            *float64        `json:"latency_ms,omitempty"`
+	LatencyMS            *float64        `json:"latency_ms,omitempty" minimum:"0" maximum:"3600000"`
 	Bandwidth            *Bandwidth      `json:"bandwidth,omitempty"`
-	JitterPct            *float64        `json:"jitter_pct,omitempty"`
-	LossPct              *float64        `json:"loss_pct,omitempty"`
+	JitterPct            *float64        `json:"jitter_pct,omitempty" minimum:"0" maximum:"100"`
+	LossPct              *float64        `json:"loss_pct,omitempty" minimum:"0" maximum:"100"`
 	JitterDistribution   *string         `json:"jitter_distribution,omitempty" enum:"uniform,normal,pareto,paretonormal"`
-	JitterCorrelationPct *float64        `json:"jitter_correlation_pct,omitempty"`
+	JitterCorrelationPct *float64        `json:"jitter_correlation_pct,omitempty" minimum:"0" maximum:"100"`
 	Burst                *GilbertElliott `json:"burst,omitempty"`
-	DuplicatePct         *float64        `json:"duplicate_pct,omitempty"`
-	ReorderPct           *float64        `json:"reorder_pct,omitempty"`
-	CorruptPct           *float64        `json:"corrupt_pct,omitempty"`
-	QueueBytes           *int            `json:"queue_bytes,omitempty"`
-	OverheadBytes        *int            `json:"overhead_bytes,omitempty"`
-	MTU                  *int            `json:"mtu,omitempty"`
+	DuplicatePct         *float64        `json:"duplicate_pct,omitempty" minimum:"0" maximum:"100"`
+	ReorderPct           *float64        `json:"reorder_pct,omitempty" minimum:"0" maximum:"100"`
+	CorruptPct           *float64        `json:"corrupt_pct,omitempty" minimum:"0" maximum:"100"`
+	QueueBytes           *int            `json:"queue_bytes,omitempty" minimum:"1" maximum:"1000000000"`
+	OverheadBytes        *int            `json:"overhead_bytes,omitempty" minimum:"0" maximum:"10000"`
+	MTU                  *int            `json:"mtu,omitempty" minimum:"1280" maximum:"65535"`
 }
 
 // GilbertElliott is bursty loss: the chance per packet to enter and to leave the bad state, and the loss in
 // each.
 type GilbertElliott struct {
-	PPct        float64 `json:"p_pct"`
-	RPct        float64 `json:"r_pct"`
-	LossGoodPct float64 `json:"loss_good_pct"`
-	LossBadPct  float64 `json:"loss_bad_pct"`
+	PPct        float64 `json:"p_pct" minimum:"0" maximum:"100"`
+	RPct        float64 `json:"r_pct" minimum:"0" maximum:"100"`
+	LossGoodPct float64 `json:"loss_good_pct" minimum:"0" maximum:"100"`
+	LossBadPct  float64 `json:"loss_bad_pct" minimum:"0" maximum:"100"`
 }
 
 // Link is a link between two servers; a < b. "ab" holds for packets from a to b.
@@ -225,4 +222,73 @@ type LinkCounters struct {
 	QueueBytes int               `json:"queue_bytes"`
 	// UtilisationPct is the share of the link's rate used since the frame before; 0 where it is unlimited.
 	UtilisationPct float64 `json:"utilisation_pct"`
+}
+
+// NewServer asks for a server.
+type NewServer struct {
+	X    float64 `json:"x" minimum:"-1000000" maximum:"1000000" doc:"Pixels of the canvas at zoom 1."`
+	Y    float64 `json:"y" minimum:"-1000000" maximum:"1000000" doc:"Pixels of the canvas at zoom 1."`
+	Kind string  `json:"kind,omitempty" maxLength:"64" doc:"One of the snapshot's kinds; absent is the first of them."`
+	Name string  `json:"name,omitempty" maxLength:"63" doc:"A bare host name: lower-case letters, digits and hyphens. Absent is hs and the id."`
+}
+
+// ServerPatch moves a server; what is absent stays.
+type ServerPatch struct {
+	X *float64 `json:"x,omitempty" minimum:"-1000000" maximum:"1000000"`
+	Y *float64 `json:"y,omitempty" minimum:"-1000000" maximum:"1000000"`
+}
+
+// LinkPins replaces all that is pinned of a link. "ab" holds for packets from a to b as the address names
+// them, in either order.
+type LinkPins struct {
+	PinsAB Pin  `json:"pins_ab" required:"false"`
+	PinsBA Pin  `json:"pins_ba" required:"false"`
+	Cut    bool `json:"cut" required:"false" doc:"The link stays and carries nothing."`
+}
+
+// PathInfo is the path in force between two servers.
+type PathInfo struct {
+	Nodes     []int     `json:"nodes" doc:"The servers from source to destination, both included."`
+	RTTMS     float64   `json:"rtt_ms" doc:"Propagation delay there and back, without queueing and jitter."`
+	Bandwidth Bandwidth `json:"bandwidth" doc:"Of the slowest link in either direction."`
+}
+
+// NewRoom asks for a room.
+type NewRoom struct {
+	Name    string `json:"name,omitempty" maxLength:"255"`
+	Version string `json:"version,omitempty" maxLength:"32" doc:"Room version; absent is the creator's default."`
+	Creator int    `json:"creator" minimum:"0" doc:"Id of the server that makes the room."`
+	Members []int  `json:"members,omitempty" maxItems:"100000" doc:"Ids of the servers that join it at once, side by side."`
+}
+
+// NewMembers lists servers that shall join a room.
+type NewMembers struct {
+	Servers []int `json:"servers" minItems:"1" maxItems:"100000" doc:"Ids of servers."`
+}
+
+// NewMessage is a text message to be sent.
+type NewMessage struct {
+	Server int    `json:"server" minimum:"0" doc:"Id of the server whose user sends it."`
+	Body   string `json:"body" minLength:"1" maxLength:"60000"`
+}
+
+// SentMessage names the event that a message became.
+type SentMessage struct {
+	EventID string `json:"event_id"`
+}
+
+// Message is an event of a room as one server has it.
+type Message struct {
+	EventID string `json:"event_id"`
+	Type    string `json:"type"`
+	Sender  string `json:"sender"`
+	Body    string `json:"body" doc:"Of a message; of other events what they say, in a few words."`
+	TS      int64  `json:"ts" doc:"origin_server_ts, ms since 1970."`
+}
+
+// Version says what is running.
+type Version struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	Seed    uint64 `json:"seed" doc:"Of this mesh: the same seed gives every link the same random sequence."`
 }

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"meshsim/mesh"
+)
+
+// serverID is the part of an address that names a server.
+type serverID struct {
+	ID int `path:"id" minimum:"0" maximum:"8388605" doc:"Id of a server."`
+}
+
+func (v *v1) registerServers(api huma.API) {
+	const tag = "servers"
+	huma.Register(api, operation("list-servers", http.MethodGet, "/servers", tag, "All servers, by id",
+		"Removed servers stay in the list with the state gone: ids are never given twice."), v.listServers)
+	huma.Register(api, creating(operation("add-server", http.MethodPost, "/servers", tag, "Add a server and start it",
+		"Answers at once; the server's state tells when it runs.")), v.addServer)
+	huma.Register(api, operation("get-server", http.MethodGet, "/servers/{id}", tag, "One server", ""), v.getServer)
+	huma.Register(api, operation("move-server", http.MethodPatch, "/servers/{id}", tag, "Move a server",
+		"Links, latencies and routes follow at once."), v.moveServer)
+	huma.Register(api, operation("remove-server", http.MethodDelete, "/servers/{id}", tag, "Remove a server",
+		"It is stopped if need be. Restoring it brings back the same id, key and rooms."), v.removeServer)
+	v.registerAction(api, "start", "Start a stopped or failed server", Mesh.Start)
+	v.registerAction(api, "stop", "Stop a server; it keeps its key and rooms", Mesh.Stop)
+	v.registerAction(api, "pause", "Freeze a running server: it keeps its connections and does nothing", Mesh.Pause)
+	v.registerAction(api, "resume", "Let a paused server go on", Mesh.Resume)
+	v.registerAction(api, "restore", "Bring back a removed server", Mesh.Restore)
+}
+
+// registerAction registers one step of a server's life cycle. A step that is impossible in the server's
+// state is a conflict.
+func (v *v1) registerAction(api huma.API, name, summary string, act func(Mesh, int) error) {
+	op := operation(name+"-server", http.MethodPost, "/servers/{id}/"+name, "servers", summary,
+		"Answers once the step has begun; the server's state tells how it goes.")
+	huma.Register(api, op, func(_ context.Context, in *serverID) (*result[Server], error) {
+		if err := act(v.mesh, in.ID); err != nil {
+			return nil, problemOf(err)
+		}
+		return answer(v.server(in.ID))
+	})
+}
+
+func (v *v1) listServers(context.Context, *nothing) (*result[[]Server], error) {
+	return answer(v.view.servers(v.mesh.Snapshot().Servers), nil)
+}
+
+func (v *v1) getServer(_ context.Context, in *serverID) (*result[Server], error) {
+	return answer(v.server(in.ID))
+}
+
+func (v *v1) addServer(_ context.Context, in *struct{ Body NewServer }) (*result[Server], error) {
+	added, err := v.mesh.Add(in.Body)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	return answer(v.view.server(added), nil)
+}
+
+type movePut struct {
+	serverID
+	Body ServerPatch
+}
+
+func (v *v1) moveServer(_ context.Context, in *movePut) (*result[Server], error) {
+	now, err := v.find(in.ID)
+	if err != nil {
+		return nil, problemOf(err)
+	}
+	x, y := now.X, now.Y
+	if in.Body.X != nil {
+		x = *in.Body.X
+	}
+	if in.Body.Y != nil {
+		y = *in.Body.Y
+	}
+	if err := v.mesh.Move(in.ID, x, y); err != nil {
+		return nil, problemOf(err)
+	}
+	return answer(v.server(in.ID))
+}
+
+func (v *v1) removeServer(_ context.Context, in *serverID) (*result[Server], error) {
+	if err := v.mesh.Remove(in.ID); err != nil {
+		return nil, problemOf(err)
+	}
+	return answer(v.server(in.ID))
+}
+
+func (v *v1) server(id int) (Server, error) {
+	found, err := v.find(id)
+	if err != nil {
+		return Server{}, err
+	}
+	return v.view.server(found), nil
+}
+
+func (v *v1) find(id int) (mesh.Server, error) {
+	servers := v.mesh.Snapshot().Servers
+	if id < 0 || id >= len(servers) {
+		return mesh.Server{}, &unknownServerError{id: id, count: len(servers)}
+	}
+	return servers[id], nil
+}

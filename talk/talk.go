@@ -1,0 +1,129 @@
+// Package talk makes rooms and sends messages on behalf of whoever looks at the mesh from outside: the page
+// and the programs that use the mesh's own interface.
+//
+// It is an ordinary client of each server, logged in as the account that exists on every one of them, and
+// asks the homeserver directly: its requests cross no emulated link, while all that the homeservers say to
+// each other because of them does. It knows only the rooms that it made itself, and forgets them with the
+// process.
+package talk
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Servers is what talk asks of the mesh. It must be safe for concurrent use.
+type Servers interface {
+	// Name returns the Matrix server name of a server, and false for an id that was never given.
+	Name(id int) (string, bool)
+	// Client returns a running server's client-server API. The error is a sentence for the user.
+	Client(id int) (http.Handler, error)
+}
+
+// Config says how to talk.
+type Config struct {
+	Servers  Servers
+	User     string // localpart of the account that exists on every server
+	Password string
+
+	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 64.
+	JoinsAtOnce int
+	// JoinTimeout is how long one join may take, 0 is ten minutes: in a slow mesh it really takes minutes, and
+	// the homeserver, which knows the path, gives up by itself.
+	JoinTimeout time.Duration
+}
+
+// Talk holds the rooms that it made. It is safe for concurrent use.
+//
+//	New -> Close
+type Talk struct {
+	servers  Servers
+	accounts *accounts
+	joins    chan struct{} // one token for each join that may be under way
+	timeout  time.Duration
+
+	ctx   context.Context // ends with Close: joins outlive the request that asked for them
+	close context.CancelFunc
+	wait  sync.WaitGroup
+
+	mu        sync.Mutex
+	rooms     []*Room // in the order they were made; the rooms themselves are immutable
+	listeners map[chan struct{}]struct{}
+	closed    bool
+}
+
+// New returns a Talk without rooms.
+func New(config Config) *Talk {
+	if config.JoinsAtOnce == 0 {
+		config.JoinsAtOnce = 64
+	}
+	if config.JoinTimeout == 0 {
+		config.JoinTimeout = 10 * time.Minute
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Talk{
+		servers:   config.Servers,
+		accounts:  newAccounts(config),
+		joins:     make(chan struct{}, config.JoinsAtOnce),
+		timeout:   config.JoinTimeout,
+		ctx:       ctx,
+		close:     cancel,
+		listeners: make(map[chan struct{}]struct{}),
+	}
+}
+
+// Close gives up the joins that are under way and waits for them. It is idempotent.
+func (t *Talk) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.close()
+	t.wait.Wait()
+}
+
+// Rooms returns the rooms in the order they were made. The rooms are shared and must not be changed.
+func (t *Talk) Rooms() []*Room {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.rooms)
+}
+
+// Room returns one room, or an [UnknownRoomError].
+func (t *Talk) Room(id string) (*Room, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := t.indexLocked(id); i >= 0 {
+		return t.rooms[i], nil
+	}
+	return nil, &UnknownRoomError{Room: id}
+}
+
+// Subscribe returns a channel that holds a value whenever rooms changed since it was last read; what they
+// are now is asked with Rooms. The function ends the subscription.
+func (t *Talk) Subscribe() (<-chan struct{}, func()) {
+	changed := make(chan struct{}, 1)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.listeners[changed] = struct{}{}
+	return changed, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		delete(t.listeners, changed)
+	}
+}
+
+func (t *Talk) indexLocked(id string) int {
+	return slices.IndexFunc(t.rooms, func(r *Room) bool { return r.ID == id })
+}
+
+func (t *Talk) notifyLocked() {
+	for listener := range t.listeners {
+		select {
+		case listener <- struct{}{}:
+		default: // it has not yet looked at the change before
+		}
+	}
+}
