@@ -1,0 +1,67 @@
+package homeserver
+
+import (
+	"context"
+	"crypto/ed25519"
+	"log/slog"
+	"sync"
+
+	"meshsim/matrix/event"
+)
+
+// DefaultRoomVersion is the version of rooms created without naming one.
+const DefaultRoomVersion = "12"
+
+// Config says which server to run. It is not changed after [New].
+type Config struct {
+	Name    string             // Matrix server name, e.g. "hs3"
+	KeyID   string             // e.g. "ed25519:1"
+	Key     ed25519.PrivateKey // signs events and requests
+	Commons *Commons           // shared with other servers of the process; nil for a private one
+	Remote  Remote             // other servers; nil for a server without federation
+	Outbox  Outbox             // takes events for other servers; nil for a server without federation
+	Keys    Keys               // verify keys of other servers; nil for a server without federation
+
+	Observer Observer     // told about PDUs from other servers; may be nil
+	Logger   *slog.Logger // nil discards
+}
+
+// Outcome is what the server made of a PDU that another server sent: the checks performed on receipt of a
+// PDU (server-server specification).
+type Outcome string
+
+// The outcomes. Dropped PDUs (no valid event, or wrong signature) have no outcome.
+const (
+	Accepted   Outcome = "accepted"
+	SoftFailed Outcome = "soft_failed"
+	Rejected   Outcome = "rejected"
+)
+
+// Observer learns of every PDU that was received over federation, once it has been processed. It is called
+// with a room's lock held: it must be quick and must not call the server.
+type Observer interface {
+	EventProcessed(origin string, pdu *event.PDU, outcome Outcome)
+}
+
+// Server is one homeserver. Its methods are safe for concurrent use.
+//
+//	New -> (serves) -> Close
+//
+// New starts nothing; the server holds no goroutine while it is idle.
+type Server struct {
+	cfg     Config
+	commons *Commons
+	log     *slog.Logger
+	ctx     context.Context // of background work, ended by Close
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // background work under way
+
+	stream  stream
+	aliases aliases
+	members memberships
+	users   users // the user side, see user.go
+
+	mu     sync.RWMutex
+	rooms  map[string]*room
+	closed bool
+}
