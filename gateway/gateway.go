@@ -1,0 +1,109 @@
+// Package gateway stands between a homeserver and the mesh.
+//
+// Every homeserver has a [Gateway]. Outwards it is the homeserver's http.RoundTripper: it finds the peer by its Matrix
+// server name, connects through the dialer it was given, speaks TLS 1.3 under the mesh's own [CA], and gives up when
+// the path could have carried the exchange several times over (timeout.go). Inwards it ends TLS and passes requests to
+// the homeserver's http.Handler. In both directions it reads what goes by (observe.go) and tells telemetry which
+// events were sent; signatures and bodies pass unchanged.
+//
+// One connection of the homeserver is one connection across the mesh: HTTP/1.1, no multiplexing, and no pooling
+// beyond that of an ordinary http.Transport. The gateway knows no drivers and no addresses of its own: names,
+// paths and dialling are given to it.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"meshsim/link"
+	"meshsim/telemetry"
+)
+
+// Port is where gateways listen on mesh addresses (CONTRACTS.md).
+const Port = 8448
+
+// Peer is where a server name leads.
+type Peer struct {
+	ID   int        // server id, for telemetry
+	Addr netip.Addr // mesh address
+}
+
+// Path sums up the path in force to a peer and back.
+type Path struct {
+	Routes uint64        // version of the route table
+	RTT    time.Duration // propagation delay there and back, without queueing
+	Rate   link.BitRate  // of the slowest link in either direction
+}
+
+// Directory knows the mesh. It is safe for concurrent use and does not block.
+type Directory interface {
+	// Lookup finds the server with a Matrix server name.
+	Lookup(name string) (Peer, bool)
+	// Path describes the path in force to a server, and is false where there is none.
+	Path(to int) (Path, bool)
+}
+
+// Dialer opens a TCP connection from the server's mesh address.
+type Dialer func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+
+// Config says whose gateway it is and what stands around it. All fields but the marked ones are needed.
+type Config struct {
+	ID        int    // server id
+	Name      string // Matrix server name
+	CA        *CA
+	Directory Directory
+	Dial      Dialer
+	Rooms     *Rooms
+	Publisher telemetry.Publisher
+
+	// ReportReceived publishes events as received once the homeserver has accepted the transaction. It is for
+	// homeservers that cannot say themselves when they have processed an event.
+	ReportReceived bool
+
+	Logger *slog.Logger // optional
+}
+
+// Gateway is one server's gateway. It is safe for concurrent use.
+//
+//	New -> (RoundTrip, Serve) -> Close
+type Gateway struct {
+	cfg       Config
+	log       *slog.Logger
+	transport *http.Transport
+	attempts  attempts
+
+	mu      sync.Mutex // guards what follows
+	servers map[*http.Server]struct{}
+	closed  bool
+}
+
+// New makes a gateway. It starts nothing.
+func New(cfg Config) *Gateway {
+	g := &Gateway{cfg: cfg, log: cfg.Logger, servers: make(map[*http.Server]struct{})}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	g.transport = g.newTransport()
+	return g
+}
+
+// Close ends every connection, idle or not, and every Serve. It is idempotent.
+func (g *Gateway) Close() error {
+	g.mu.Lock()
+	g.closed = true
+	servers := g.servers
+	g.servers = nil
+	g.mu.Unlock()
+	var errs []error
+	for s := range servers {
+		errs = append(errs, s.Close())
+	}
+	g.transport.CloseIdleConnections()
+	return errors.Join(errs...)
+}

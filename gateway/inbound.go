@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"meshsim/telemetry"
+)
+
+// maxLearned bounds the answer that is kept to learn a room's version from: make_join's are a few KB.
+const maxLearned = 64 << 10
+
+// observeHandler wraps the homeserver's handler: it learns room versions from what passes and, where it is asked to,
+// reports events as received once the homeserver has accepted them.
+func (g *Gateway) observeHandler(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		name, args := endpoint(req.URL)
+		switch {
+		case name == "make_join" && len(args) > 0:
+			g.learnFromAnswer(w, req, h, args[0])
+		case g.cfg.ReportReceived && req.Method == http.MethodPut:
+			g.reportReceived(w, req, h)
+		default:
+			h.ServeHTTP(w, req)
+		}
+	})
+}
+
+// learnFromAnswer serves make_join, whose answer names the room's version.
+func (g *Gateway) learnFromAnswer(w http.ResponseWriter, req *http.Request, h http.Handler, roomID string) {
+	rec := &recorder{ResponseWriter: w}
+	h.ServeHTTP(rec, req)
+	var answer struct {
+		RoomVersion string `json:"room_version"`
+	}
+	if rec.ok() && json.Unmarshal(rec.body.Bytes(), &answer) == nil {
+		g.cfg.Rooms.Learn(roomID, answer.RoomVersion)
+	}
+}
+
+// reportReceived serves a request that may carry events.
+func (g *Gateway) reportReceived(w http.ResponseWriter, req *http.Request, h http.Handler) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		http.Error(w, "the body of the request did not arrive: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	events, _ := g.cfg.Rooms.carried(req.Method, req.URL, body)
+	rec := &recorder{ResponseWriter: w}
+	h.ServeHTTP(rec, req)
+	from, known := g.cfg.Directory.Lookup(origin(req))
+	if !known || !rec.ok() {
+		return
+	}
+	refused := refusedEvents(rec.body.Bytes())
+	for _, e := range events {
+		outcome := telemetry.OutcomeAccepted
+		if refused[e.ID] {
+			outcome = telemetry.OutcomeRejected
+		}
+		g.cfg.Publisher.Publish(telemetry.Received{
+			At: time.Now(), Event: e, From: from.ID, To: g.cfg.ID, Basis: telemetry.Accepted, Outcome: outcome,
+		})
+	}
+}
+
+// refusedEvents reads the answer of /send, which has an error for each PDU that was refused.
+func refusedEvents(answer []byte) map[string]bool {
+	var results struct {
+		PDUs map[string]struct {
+			Error string `json:"error"`
+		} `json:"pdus"`
+	}
+	if json.Unmarshal(answer, &results) != nil {
+		return nil
+	}
+	refused := make(map[string]bool)
+	for id, result := range results.PDUs {
+		refused[id] = result.Error != ""
+	}
+	return refused
+}
+
+// origin is the server that signed a request, by its X-Matrix header (server-server specification, "Request
+// Authentication"). The homeserver verifies the signature; here it only names who is spoken of.
+func origin(req *http.Request) string {
+	rest, ok := strings.CutPrefix(req.Header.Get("Authorization"), "X-Matrix ")
+	if !ok {
+		return ""
+	}
+	for _, field := range strings.Split(rest, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		if strings.EqualFold(name, "origin") {
+			return strings.Trim(value, `"`)
+		}
+	}
+	return ""
+}
+
+// recorder passes an answer on and keeps a copy of its beginning.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	if room := maxLearned - r.body.Len(); room > 0 {
+		r.body.Write(p[:min(room, len(p))])
+	}
+	return r.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// ok tells whether the answer is a success; a handler that never says the status means 200.
+func (r *recorder) ok() bool { return r.status == 0 || r.status/100 == 2 }

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"strings"
+	"sync"
+
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+	"meshsim/telemetry"
+)
+
+// Rooms is what gateways know of rooms: the version of each, which an event's id depends on, and the events seen
+// last. It is shared by the gateways of a process, so that an event sent to a hundred servers is parsed and hashed
+// once. It is safe for concurrent use.
+type Rooms struct {
+	mu       sync.Mutex // guards what follows
+	versions map[string]*matrix.RoomVersion
+	recent   map[[sha256.Size]byte]*telemetry.Event
+	older    map[[sha256.Size]byte]*telemetry.Event
+}
+
+// recentEvents is how many events are remembered at least, by the hash of what was sent.
+const recentEvents = 4096
+
+// NewRooms returns an empty Rooms.
+func NewRooms() *Rooms {
+	return &Rooms{
+		versions: make(map[string]*matrix.RoomVersion),
+		recent:   make(map[[sha256.Size]byte]*telemetry.Event),
+	}
+}
+
+// Learn notes a room's version. Versions that are not known are ignored.
+func (r *Rooms) Learn(roomID, version string) {
+	v, err := matrix.LookupRoomVersion(version)
+	if err != nil || roomID == "" {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.versions[roomID] = v
+}
+
+// version returns a room's version. Where nothing has said it yet, a room id without a domain is of version 12;
+// the versions before differ in what redaction leaves of a few kinds of events, and 11 is what servers create.
+func (r *Rooms) version(roomID string) *matrix.RoomVersion {
+	r.mu.Lock()
+	v := r.versions[roomID]
+	r.mu.Unlock()
+	if v != nil {
+		return v
+	}
+	guess := "11"
+	if !strings.Contains(roomID, ":") {
+		guess = "12"
+	}
+	v, err := matrix.LookupRoomVersion(guess)
+	if err != nil {
+		panic(err) // a constant
+	}
+	return v
+}
+
+// Event describes a PDU in the federation format, and is nil when it is none.
+func (r *Rooms) Event(raw json.RawMessage) *telemetry.Event {
+	key := sha256.Sum256(raw)
+	if e := r.remembered(key); e != nil {
+		return e
+	}
+	e := r.describe(raw)
+	if e != nil {
+		r.remember(key, e)
+	}
+	return e
+}
+
+func (r *Rooms) remembered(key [sha256.Size]byte) *telemetry.Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.recent[key]; e != nil {
+		return e
+	}
+	return r.older[key]
+}
+
+// remember keeps e; of two generations the older one is dropped when the younger is full.
+func (r *Rooms) remember(key [sha256.Size]byte, e *telemetry.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.recent) >= recentEvents {
+		r.older, r.recent = r.recent, make(map[[sha256.Size]byte]*telemetry.Event)
+	}
+	r.recent[key] = e
+}
+
+func (r *Rooms) describe(raw json.RawMessage) *telemetry.Event {
+	var head struct {
+		Type    string `json:"type"`
+		RoomID  string `json:"room_id"`
+		Content struct {
+			RoomVersion string `json:"room_version"`
+		} `json:"content"`
+	}
+	// A content of another form than expected is none of our business.
+	_ = json.Unmarshal(raw, &head)
+	version := r.version(head.RoomID)
+	if head.Type == string(matrix.TypeCreate) {
+		if v, err := matrix.LookupRoomVersion(head.Content.RoomVersion); err == nil {
+			version = v
+		}
+	}
+	pdu, err := event.Parse(raw, version)
+	if err != nil {
+		return nil
+	}
+	if head.Type == string(matrix.TypeCreate) {
+		r.Learn(string(pdu.RoomID()), version.ID)
+	}
+	return Describe(pdu, len(raw))
+}
+
+// Describe is the telemetry form of a PDU that was sent as so many bytes of JSON.
+func Describe(pdu *event.PDU, bytes int) *telemetry.Event {
+	e := &telemetry.Event{
+		ID:     string(pdu.ID()),
+		Type:   pdu.Type(),
+		RoomID: string(pdu.RoomID()),
+		Sender: string(pdu.Sender()),
+		Bytes:  bytes,
+	}
+	if key, ok := pdu.StateKey(); ok {
+		e.StateKey = &key
+	}
+	return e
+}
