@@ -15,11 +15,14 @@ import (
 //	new -> starting -> running <-> paused
 //	          |            |  \-> stopping -> stopped -> starting | gone
 //	          \-> failed(reason, last log lines) <-/     -> starting (retry) | gone
+//
+// Remove takes a server to gone from wherever it is: it cancels a start and stops what runs. Restore takes it
+// from gone to starting again.
 type State string
 
 // The states. Gone servers stay in the snapshot as tombstones (their ids are never reused).
 const (
-	New      State = "new"
+	Added    State = "new"
 	Starting State = "starting"
 	Running  State = "running"
 	Paused   State = "paused"
@@ -28,6 +31,9 @@ const (
 	Failed   State = "failed"
 	Gone     State = "gone"
 )
+
+// Wired says whether a server in this state is part of the network.
+func (s State) Wired() bool { return s == Running || s == Paused }
 
 // Server is one server as a snapshot shows it.
 type Server struct {
@@ -38,6 +44,7 @@ type Server struct {
 	State   State
 	Reason  string   // of Failed: one sentence
 	LogTail []string // of Failed: the server's last log lines
+	Version uint64   // of the snapshot in which it last changed
 }
 
 // Snapshot is the whole mesh at one version. It is immutable and shared.
@@ -49,4 +56,14 @@ type Snapshot struct {
 	Pins     map[topo.Pair]topo.LinkPins
 	Graph    *topo.Graph // links between running and paused servers
 	Routes   uint64      // version of the route table in force
+
+	pinsVersion uint64 // of the snapshot in which Pins last changed
+}
+
+// Server returns a server that exists and is not gone.
+func (s *Snapshot) Server(id int) (Server, bool) {
+	if id < 0 || id >= len(s.Servers) || s.Servers[id].State == Gone {
+		return Server{}, false
+	}
+	return s.Servers[id], true
 }

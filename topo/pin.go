@@ -1,0 +1,54 @@
+package topo
+
+import "slices"
+
+// Merge takes over what is set in q.
+func (p *Pin) Merge(q Pin) {
+	merge(&p.Latency, q.Latency)
+	merge(&p.Bandwidth, q.Bandwidth)
+	merge(&p.Jitter, q.Jitter)
+	merge(&p.Loss, q.Loss)
+	merge(&p.JitterDistribution, q.JitterDistribution)
+	merge(&p.JitterCorrelation, q.JitterCorrelation)
+	merge(&p.Burst, q.Burst)
+	merge(&p.Duplicate, q.Duplicate)
+	merge(&p.Reorder, q.Reorder)
+	merge(&p.Corrupt, q.Corrupt)
+	merge(&p.Queue, q.Queue)
+	merge(&p.Overhead, q.Overhead)
+	merge(&p.MTU, q.MTU)
+}
+
+func merge[T any](p **T, q *T) {
+	if q != nil {
+		*p = q
+	}
+}
+
+// Clear unpins what is set in q, whatever the values.
+func (p *Pin) Clear(q Pin) {
+	unset(&p.Latency, q.Latency)
+	unset(&p.Bandwidth, q.Bandwidth)
+	unset(&p.Jitter, q.Jitter)
+	unset(&p.Loss, q.Loss)
+	unset(&p.JitterDistribution, q.JitterDistribution)
+	unset(&p.JitterCorrelation, q.JitterCorrelation)
+	unset(&p.Burst, q.Burst)
+	unset(&p.Duplicate, q.Duplicate)
+	unset(&p.Reorder, q.Reorder)
+	unset(&p.Corrupt, q.Corrupt)
+	unset(&p.Queue, q.Queue)
+	unset(&p.Overhead, q.Overhead)
+	unset(&p.MTU, q.MTU)
+}
+
+func unset[T any](p **T, q *T) {
+	if q != nil {
+		*p = nil
+	}
+}
+
+// SortLinks puts links in the order in which a [Graph] holds them.
+func SortLinks(links []Link) {
+	slices.SortFunc(links, func(l, m Link) int { return l.Compare(m.Pair) })
+}
