@@ -105,10 +105,8 @@ func decodeCreate(p *PDU) *CreateContent {
 }
 
 // DefaultPowerLevels is in force in a room without an m.room.power_levels event, apart from the creator's
-// own power.
-func DefaultPowerLevels() *PowerLevels {
-	return &PowerLevels{Ban: 50, Kick: 50, Redact: 50}
-}
+// own power (Matrix client-server specification, "m.room.power_levels").
+func DefaultPowerLevels() *PowerLevels { return decodePowerLevels(nil) }
 
 func decodePowerLevels(content json.RawMessage) *PowerLevels {
 	l := &PowerLevels{StateDefault: 50, Ban: 50, Kick: 50, Redact: 50}

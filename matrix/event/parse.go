@@ -151,8 +151,8 @@ func (f *fields) set(key string, value json.RawMessage) {
 		p.hasRoomID = true
 		p.roomID = matrix.RoomID(f.text(key, value))
 	case "state_key":
-		stateKey := f.text(key, value)
-		p.stateKey = &stateKey
+		p.isState = true
+		p.stateKey = f.text(key, value)
 	case "content":
 		f.seen |= sawContent
 		p.content = f.object(key, value)
@@ -237,7 +237,6 @@ func (f *fields) finish() error {
 	if p.depth < 0 {
 		f.fail("depth", "is negative")
 	}
-	p.redacts = redactionTarget(p)
 	if p.kind == matrix.TypeMember {
 		membership, _ := unquote(matrix.Lookup(p.content, "membership"))
 		p.membership = matrix.Membership(intern(membership))
@@ -261,19 +260,6 @@ func (f *fields) checkRoomID() {
 	case p.version.RoomIDIsCreateHash != (p.roomID.CreateEventID() != ""):
 		f.fail("room_id", fmt.Sprintf("%q has not the form of room version %s", p.roomID, p.version.ID))
 	}
-}
-
-// redactionTarget finds "redacts", whose place depends on the room version.
-func redactionTarget(p *PDU) matrix.EventID {
-	if p.kind != matrix.TypeRedaction {
-		return ""
-	}
-	place := p.json
-	if p.version.RedactsInContent {
-		place = p.content
-	}
-	target, _ := unquote(matrix.Lookup(place, "redacts"))
-	return matrix.EventID(target)
 }
 
 // unquote decodes a canonical JSON string.

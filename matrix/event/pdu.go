@@ -15,9 +15,8 @@ type PDU struct {
 	id       matrix.EventID
 	roomID   matrix.RoomID
 	kind     string
-	stateKey *string
+	stateKey string
 	sender   matrix.UserID
-	redacts  matrix.EventID
 
 	json    []byte          // canonical, without unsigned
 	content json.RawMessage // a part of json
@@ -28,6 +27,7 @@ type PDU struct {
 
 	membership matrix.Membership
 	hasRoomID  bool
+	isState    bool
 	redacted   bool
 
 	decoded atomic.Pointer[decoded]
@@ -50,26 +50,23 @@ func (p *PDU) Type() string { return p.kind }
 
 // StateKey returns the state key, and whether there is one, that is, whether this is a state event.
 func (p *PDU) StateKey() (string, bool) {
-	if p.stateKey == nil {
-		return "", false
-	}
-	return *p.stateKey, true
+	return p.stateKey, p.isState
 }
 
 // IsState tells whether the event has a state key.
-func (p *PDU) IsState() bool { return p.stateKey != nil }
+func (p *PDU) IsState() bool { return p.isState }
 
 // Is tells whether this is the state event of that type and state key.
 func (p *PDU) Is(kind, stateKey string) bool {
-	return p.kind == kind && p.stateKey != nil && *p.stateKey == stateKey
+	return p.isState && p.kind == kind && p.stateKey == stateKey
 }
 
 // Key is the place of a state event in the room state; the zero Key for other events.
 func (p *PDU) Key() Key {
-	if p.stateKey == nil {
+	if !p.isState {
 		return Key{}
 	}
-	return Key{Type: p.kind, StateKey: *p.stateKey}
+	return Key{Type: p.kind, StateKey: p.stateKey}
 }
 
 // Sender is the user who sent the event.
@@ -93,8 +90,19 @@ func (p *PDU) OriginServerTS() int64 { return p.ts }
 // Time is OriginServerTS as a time.
 func (p *PDU) Time() time.Time { return time.UnixMilli(p.ts) }
 
-// Redacts is the event that an m.room.redaction wants redacted, "" for other events.
-func (p *PDU) Redacts() matrix.EventID { return p.redacts }
+// Redacts is the event that an m.room.redaction wants redacted, "" for other events. Where it stands depends
+// on the room version.
+func (p *PDU) Redacts() matrix.EventID {
+	if p.kind != matrix.TypeRedaction {
+		return ""
+	}
+	place := json.RawMessage(p.json)
+	if p.version.RedactsInContent {
+		place = p.content
+	}
+	target, _ := unquote(matrix.Lookup(place, "redacts"))
+	return matrix.EventID(target)
+}
 
 // Membership is content.membership of an m.room.member event, "" for others or when it is no string.
 func (p *PDU) Membership() matrix.Membership { return p.membership }

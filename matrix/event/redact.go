@@ -16,10 +16,9 @@ func (p *PDU) Redact() *PDU {
 	q := &PDU{
 		version: p.version, id: p.id, roomID: p.roomID, kind: p.kind, stateKey: p.stateKey, sender: p.sender,
 		json: shrink(object), prev: p.prev, auth: p.auth, depth: p.depth, ts: p.ts,
-		membership: p.membership, hasRoomID: p.hasRoomID, redacted: true,
+		membership: p.membership, hasRoomID: p.hasRoomID, isState: p.isState, redacted: true,
 	}
 	q.content = matrix.Lookup(q.json, "content")
-	q.redacts = redactionTarget(q)
 	return q
 }
 

@@ -24,6 +24,10 @@ func checkMember(p *event.PDU, r *room) error {
 	if !isState || matrix.Lookup(p.Content(), "membership") == nil {
 		return reject(p, "5.1", "a member event needs a state_key and content.membership")
 	}
+	via := matrix.Lookup(p.Content(), "join_authorised_via_users_server")
+	if via != nil && !p.JoinAuthorisedVia().Valid() {
+		return reject(p, "5.2.1", "join_authorised_via_users_server is %s, which no server can have signed for", via)
+	}
 	c := &change{
 		room: r, p: p, sender: p.Sender(), target: target,
 		senderState: r.membership(string(p.Sender())), targetState: r.membership(target),

@@ -61,10 +61,8 @@ func (t Target) appendForMember(keys []event.Key) []event.Key {
 			add(matrix.TypeThirdPartyInvite, text(token))
 		}
 	}
-	if membership == matrix.Join {
-		if via := matrix.Lookup(t.Content, "join_authorised_via_users_server"); via != nil {
-			add(matrix.TypeMember, text(via))
-		}
+	if via := matrix.Lookup(t.Content, "join_authorised_via_users_server"); via != nil {
+		add(matrix.TypeMember, text(via))
 	}
 	return keys
 }

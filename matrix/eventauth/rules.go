@@ -9,8 +9,8 @@ import (
 )
 
 // CheckState applies the rules that depend on the room state: all of them for a create event, and from the
-// m.federate rule (4, older versions: 3) on for others. The error is an *Error. p must come from the room
-// that state describes, and its signatures must have been verified.
+// m.federate rule (4, older versions: 3) on for others. The error is an *Error. p must be of the room that
+// state describes, and event.VerifySignatures must have passed, which is what rule 5.2.1 asks for.
 func CheckState(p *event.PDU, state State) error {
 	if p.Type() == matrix.TypeCreate {
 		return checkCreate(p)

@@ -1,8 +1,6 @@
 package stateres
 
 import (
-	"encoding/binary"
-	"hash/fnv"
 	"iter"
 
 	"meshsim/matrix"
@@ -82,8 +80,8 @@ func (s State) With(key event.Key, id matrix.EventID) State {
 	if old, found := s.Get(key); found && old == id {
 		return s
 	}
-	priority, entry := hashKey(key), hashEntry(key, id)
-	fresh := &treeNode{key: key, id: id, priority: priority, entry: entry}
+	priority := hashKey(key)
+	fresh := &treeNode{key: key, id: id, priority: priority, entry: hashEntry(priority, id)}
 	return State{insert(s.root, fresh)}
 }
 
@@ -180,20 +178,21 @@ func (n *treeNode) update() *treeNode {
 }
 
 func hashKey(key event.Key) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(key.Type))
-	_, _ = h.Write([]byte{0})
-	_, _ = h.Write([]byte(key.StateKey))
-	return mix(h.Sum64())
+	const offset = 0xcbf29ce484222325
+	h := fnv1a(offset, key.Type)
+	h = fnv1a(h, "\x00")
+	return mix(fnv1a(h, key.StateKey))
 }
 
-func hashEntry(key event.Key, id matrix.EventID) uint64 {
-	h := fnv.New64a()
-	var prefix [8]byte
-	binary.LittleEndian.PutUint64(prefix[:], hashKey(key))
-	_, _ = h.Write(prefix[:])
-	_, _ = h.Write([]byte(id))
-	return mix(h.Sum64())
+func hashEntry(keyHash uint64, id matrix.EventID) uint64 { return mix(fnv1a(keyHash, string(id))) }
+
+// fnv1a continues an FNV-1a hash without the allocation of hash/fnv.
+func fnv1a(h uint64, s string) uint64 {
+	const prime = 0x100000001b3
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * prime
+	}
+	return h
 }
 
 // mix spreads the bits of an FNV hash (the finaliser of SplitMix64).
