@@ -1,0 +1,115 @@
+package clientapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"sync"
+
+	"meshsim/homeserver"
+)
+
+// Handler serves the client-server API of one server: /_matrix/client and /.well-known/matrix/client. It is
+// safe for concurrent use and holds no resources.
+func Handler(server *homeserver.Server) http.Handler {
+	return &handler{server: server, table: sharedTable()}
+}
+
+// sharedTable is built once, because a table takes more memory than all else an idle server's API needs.
+var sharedTable = sync.OnceValue(newTable)
+
+type handler struct {
+	server *homeserver.Server
+	table  *table
+}
+
+// call is one request on its way through.
+type call struct {
+	server *homeserver.Server
+	device *homeserver.Device // nil where no access token is needed
+	vars   vars
+	w      http.ResponseWriter
+	r      *http.Request
+}
+
+// user is who makes the request.
+func (c *call) user() string { return c.device.User }
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	allowAnyOrigin(w.Header())
+	if r.Method == http.MethodOptions {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	body, err := h.serve(w, r)
+	if err != nil {
+		failure := asAPIError(err)
+		respond(w, failure.status, failure.body())
+		return
+	}
+	respond(w, http.StatusOK, body)
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) (any, error) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	route, values, err := h.table.find(method, r.URL.EscapedPath())
+	if err != nil {
+		return nil, err
+	}
+	c := &call{server: h.server, vars: values, w: w, r: r}
+	if !route.open {
+		if c.device, err = h.authenticate(r); err != nil {
+			return nil, err
+		}
+	}
+	return route.serve(c)
+}
+
+// authenticate finds the device by the access token: in the Authorization header or, as old clients and
+// scripts send it, in the query (client-server API, using access tokens).
+func (h *handler) authenticate(r *http.Request) (*homeserver.Device, error) {
+	token, err := accessToken(r)
+	if err != nil {
+		return nil, err
+	}
+	device, ok := h.server.Authenticate(token)
+	if !ok {
+		return nil, errorf(http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "the access token is not valid here: log in again")
+	}
+	return device, nil
+}
+
+func accessToken(r *http.Request) (string, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		token = r.URL.Query().Get("access_token")
+	}
+	if token == "" {
+		return "", errorf(http.StatusUnauthorized, "M_MISSING_TOKEN", "the request needs an access token: send the header Authorization: Bearer TOKEN")
+	}
+	return token, nil
+}
+
+// allowAnyOrigin lets pages of every origin use the API (client-server API, web browser clients).
+func allowAnyOrigin(header http.Header) {
+	header.Set("Access-Control-Allow-Origin", "*")
+	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization")
+}
+
+// empty is the body of answers that say nothing but that it worked.
+type empty struct{}
+
+func respond(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		status = http.StatusInternalServerError
+		text, _ = json.Marshal(asAPIError(err).body())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(text) //nolint:errcheck // the client is gone, there is nobody to tell
+}
