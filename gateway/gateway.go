@@ -77,6 +77,8 @@ type Gateway struct {
 	log       *slog.Logger
 	transport *http.Transport
 	attempts  attempts
+	ctx       context.Context // ended by Close
+	end       context.CancelFunc
 
 	mu      sync.Mutex // guards what follows
 	servers map[*http.Server]struct{}
@@ -89,11 +91,15 @@ func New(cfg Config) *Gateway {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.ctx, g.end = context.WithCancel(context.Background())
 	g.transport = g.newTransport()
 	return g
 }
 
-// Close ends every connection, idle or not, and every Serve. It is idempotent.
+// ErrClosed is the cause of an [Error] for a request that was under way when its gateway was closed, or came later.
+var ErrClosed = errors.New("the server's gateway is closed")
+
+// Close ends every request and connection and every Serve. It is idempotent.
 func (g *Gateway) Close() error {
 	g.mu.Lock()
 	g.closed = true
@@ -104,6 +110,7 @@ func (g *Gateway) Close() error {
 	for s := range servers {
 		errs = append(errs, s.Close())
 	}
+	g.end()
 	g.transport.CloseIdleConnections()
 	return errors.Join(errs...)
 }

@@ -25,8 +25,10 @@ const (
 	setupBytes = 3000
 	// setupTrips is how many round trips it takes: one for TCP, one for TLS 1.3, and the request's first half.
 	setupTrips = 3
-	// answerBytes is the size of answer that is allowed for before its length is known.
-	answerBytes = 16 << 10
+	// headBytes is allowed for the head of an answer and what of its body comes in the same record.
+	headBytes = 1500
+	// pieceBytes is allowed for each piece of an answer's body: the largest TLS record.
+	pieceBytes = 16 << 10
 	// packetOverhead is the share of headers in a stream of full packets, in percent, rounded up.
 	packetOverhead = 5
 )
@@ -58,8 +60,8 @@ func (p Path) setupTimeout() time.Duration { return p.allowance(setupTrips, setu
 // answerTimeout is allowed from the beginning of a request of some length until the head of its answer, on a
 // connection that may have to be opened first.
 func (p Path) answerTimeout(requestBytes int64) time.Duration {
-	return p.allowance(setupTrips+1, setupBytes+requestBytes+answerBytes)
+	return p.allowance(setupTrips+1, setupBytes+requestBytes+headBytes)
 }
 
 // progressTimeout is allowed between two pieces of an answer's body.
-func (p Path) progressTimeout() time.Duration { return p.allowance(1, answerBytes) }
+func (p Path) progressTimeout() time.Duration { return p.allowance(1, pieceBytes) }

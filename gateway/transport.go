@@ -72,7 +72,7 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // exchange sends a request and returns its answer, both within the time that the path allows.
 func (g *Gateway) exchange(req *http.Request, body []byte, name string, path Path) (*http.Response, error) {
-	limit := newDeadline(req.Context(), path, int64(len(body)))
+	limit := g.newDeadline(req.Context(), path, int64(len(body)))
 	limit.allow(path.answerTimeout(limit.bytes))
 	out := outgoing(limit.ctx, req, body, name)
 	resp, err := g.transport.RoundTrip(out)
@@ -134,7 +134,7 @@ func (g *Gateway) connect(ctx context.Context, address string, config *tls.Confi
 	if !ok {
 		return nil, &Error{Stage: StagePath, To: name}
 	}
-	limit := newDeadline(ctx, path, setupBytes)
+	limit := g.newDeadline(ctx, path, setupBytes)
 	limit.allow(path.setupTimeout())
 	defer limit.stop()
 	raw, err := g.cfg.Dial(limit.ctx, netip.AddrPortFrom(peer.Addr, Port))
@@ -187,10 +187,12 @@ func (b *answerBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// deadline is a context that ends with a *TimeoutError when nothing moved it forward in time.
+// deadline is a context that ends with a *TimeoutError when nothing moved it forward in time, and with ErrClosed when
+// the gateway is closed.
 type deadline struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+	detach func() bool // from the gateway's end
 	path   Path
 	bytes  int64
 
@@ -198,9 +200,10 @@ type deadline struct {
 	timer *time.Timer
 }
 
-func newDeadline(parent context.Context, path Path, bytes int64) *deadline {
+func (g *Gateway) newDeadline(parent context.Context, path Path, bytes int64) *deadline {
 	d := &deadline{path: path, bytes: bytes}
 	d.ctx, d.cancel = context.WithCancelCause(parent)
+	d.detach = context.AfterFunc(g.ctx, func() { d.cancel(ErrClosed) })
 	return d
 }
 
@@ -223,17 +226,19 @@ func (l *deadline) allow(d time.Duration) {
 func (l *deadline) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.detach()
 	l.cancel(nil)
 	if l.timer != nil {
 		l.timer.Stop()
 	}
 }
 
-// cause returns the *TimeoutError that led to err, or err.
+// cause returns the *TimeoutError or ErrClosed that led to err, or err.
 func (l *deadline) cause(err error) error {
+	cause := context.Cause(l.ctx)
 	var timeout *TimeoutError
-	if errors.As(context.Cause(l.ctx), &timeout) {
-		return timeout
+	if errors.As(cause, &timeout) || errors.Is(cause, ErrClosed) {
+		return cause
 	}
 	return err
 }
