@@ -64,10 +64,19 @@ type canonicaliser struct {
 	members []member // a stack: nested objects push behind the members of their parents
 }
 
-// member is the place of one "key":value in out; key is the decoded name.
+// member is the place of one "key":value in out.
 type member struct {
-	key        string
 	start, end int
+	keyEnd     int    // the closing quote
+	decoded    []byte // the name, when it has escapes
+}
+
+// name is the decoded key: order is that of the characters, not of their spelling.
+func (c *canonicaliser) name(m member) []byte {
+	if m.decoded != nil {
+		return m.decoded
+	}
+	return c.out[m.start+1 : m.keyEnd]
 }
 
 func (c *canonicaliser) fail(reason string) error {
@@ -178,11 +187,12 @@ func (c *canonicaliser) member(depth int) error {
 	if c.peek() != '"' {
 		return c.fail("expected a key")
 	}
-	start := len(c.out)
+	m := member{start: len(c.out)}
 	if err := c.text(); err != nil {
 		return err
 	}
-	key := decodeKey(c.out[start+1 : len(c.out)-1])
+	m.keyEnd = len(c.out) - 1
+	m.decoded = decodeEscapes(c.out[m.start : m.keyEnd+1])
 	if c.peek() != ':' {
 		return c.fail("expected : after a key")
 	}
@@ -190,54 +200,45 @@ func (c *canonicaliser) member(depth int) error {
 	if err := c.value(depth + 1); err != nil {
 		return err
 	}
-	c.members = append(c.members, member{key: key, start: start, end: len(c.out)})
+	m.end = len(c.out)
+	c.members = append(c.members, m)
 	return nil
 }
 
-// decodeKey undoes the escapes of a canonical key: order is that of the characters, not of their spelling.
-func decodeKey(key []byte) string {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return string(key)
-	}
+// decodeEscapes decodes a canonical string, nil when it has no escapes.
+func decodeEscapes(quoted []byte) []byte {
 	var s string
-	quoted := append(append([]byte{'"'}, key...), '"')
-	if err := json.Unmarshal(quoted, &s); err != nil {
-		return string(key)
+	if bytes.IndexByte(quoted, '\\') < 0 || json.Unmarshal(quoted, &s) != nil {
+		return nil
 	}
-	return s
+	return []byte(s)
 }
 
 // sortMembers reorders the members written since body. UTF-8 sorts by bytes as it does by code points.
 func (c *canonicaliser) sortMembers(body, base int) error {
 	members := c.members[base:]
-	byKey := func(a, b member) int { return bytesCompare(a.key, b.key) }
-	if !slices.IsSortedFunc(members, byKey) {
-		slices.SortFunc(members, byKey)
-		c.scratch = append(c.scratch[:0], c.out[body:]...)
-		c.out = c.out[:body]
-		for i, m := range members {
-			if i > 0 {
-				c.out = append(c.out, ',')
-			}
-			c.out = append(c.out, c.scratch[m.start-body:m.end-body]...)
-		}
+	byName := func(a, b member) int { return bytes.Compare(c.name(a), c.name(b)) }
+	sorted := slices.IsSortedFunc(members, byName)
+	if !sorted {
+		slices.SortFunc(members, byName)
 	}
 	for i := 1; i < len(members); i++ {
-		if members[i].key == members[i-1].key {
-			return c.fail(fmt.Sprintf("duplicate key %q", members[i].key))
+		if byName(members[i-1], members[i]) == 0 {
+			return c.fail(fmt.Sprintf("duplicate key %q", c.name(members[i])))
 		}
 	}
-	return nil
-}
-
-func bytesCompare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+	if sorted {
+		return nil
 	}
-	return 0
+	c.scratch = append(c.scratch[:0], c.out[body:]...)
+	c.out = c.out[:body]
+	for i, m := range members {
+		if i > 0 {
+			c.out = append(c.out, ',')
+		}
+		c.out = append(c.out, c.scratch[m.start-body:m.end-body]...)
+	}
+	return nil
 }
 
 // text copies a string, respelling its escapes.

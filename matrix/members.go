@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"bytes"
 	"encoding/json"
 	"iter"
 )
@@ -97,15 +96,12 @@ func skipValue(b []byte, pos int) int {
 // skipString returns the offset behind the string whose opening quote is at pos.
 func skipString(b []byte, pos int) int {
 	for pos++; pos < len(b); pos++ {
-		i := bytes.IndexAny(b[pos:], `"\`)
-		if i < 0 {
-			return len(b)
-		}
-		pos += i
-		if b[pos] == '"' {
+		switch b[pos] {
+		case '"':
 			return pos + 1
+		case '\\':
+			pos++
 		}
-		pos++
 	}
 	return len(b)
 }
