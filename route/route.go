@@ -114,11 +114,11 @@ func (t *Table) costOf(p *link.Params) uint64 {
 // NextHop returns the neighbour to which from hands packets for to, and false where there is no path or the
 // two are the same.
 func (t *Table) NextHop(from, to int) (int, bool) {
-	f, t2, ok := t.both(from, to)
+	f, dst, ok := t.both(from, to)
 	if !ok {
 		return 0, false
 	}
-	next := t.toward(t2).next[f]
+	next := t.toward(dst).next[f]
 	if next < 0 {
 		return 0, false
 	}
