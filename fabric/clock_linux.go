@@ -2,6 +2,7 @@ package fabric
 
 import (
 	"encoding/binary"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,8 @@ type realWaiter struct {
 	fd    int
 	woken atomic.Bool
 	// spin is how long before its time the thread is woken: its usual oversleep, learnt.
-	spin time.Duration
+	spin  time.Duration
+	slots int // GOMAXPROCS before enter
 }
 
 // Bounds of the learnt spin, and the longest sleep that keeps the processor slot.
@@ -44,10 +46,24 @@ func newRealWaiter(c Clock) waiter {
 // enter locks the goroutine to its thread for good: the thread's priority ends with it.
 func (w *realWaiter) enter() string {
 	runtime.LockOSThread()
-	return raiseThread()
+	w.slots = runtime.GOMAXPROCS(0)
+	if more := slotsWanted(); more > w.slots {
+		runtime.GOMAXPROCS(more)
+	}
+	return fmt.Sprintf("%s, %d processor slots", raiseThread(), runtime.GOMAXPROCS(0))
 }
 
-func (w *realWaiter) leave() { unix.Close(w.fd) }
+func (w *realWaiter) leave() {
+	if runtime.GOMAXPROCS(0) == slotsWanted() {
+		runtime.GOMAXPROCS(w.slots)
+	}
+	unix.Close(w.fd)
+}
+
+// slotsWanted is how many processor slots leave the scheduler one when it wakes, while a few goroutines more
+// than there are processors are busy: Go lets a goroutine keep its slot for 10 ms, the kernel lets a thread
+// in at once.
+func slotsWanted() int { return runtime.NumCPU() + 6 }
 
 func (w *realWaiter) wake() {
 	if w.woken.Swap(true) {
