@@ -17,19 +17,26 @@ import (
 type Rooms struct {
 	mu       sync.Mutex // guards what follows
 	versions map[string]*matrix.RoomVersion
-	recent   map[[sha256.Size]byte]*telemetry.Event
-	older    map[[sha256.Size]byte]*telemetry.Event
+	recent   generation
+	older    generation
 }
 
-// recentEvents is how many events are remembered at least, by the hash of what was sent.
+// generation is a set of events.
+type generation struct {
+	bySum map[[sha256.Size]byte]*telemetry.Event // by the hash of what was sent
+	byID  map[string]*telemetry.Event
+}
+
+func newGeneration() generation {
+	return generation{bySum: make(map[[sha256.Size]byte]*telemetry.Event), byID: make(map[string]*telemetry.Event)}
+}
+
+// recentEvents is how many events are remembered at least.
 const recentEvents = 4096
 
 // NewRooms returns an empty Rooms.
 func NewRooms() *Rooms {
-	return &Rooms{
-		versions: make(map[string]*matrix.RoomVersion),
-		recent:   make(map[[sha256.Size]byte]*telemetry.Event),
-	}
+	return &Rooms{versions: make(map[string]*matrix.RoomVersion), recent: newGeneration()}
 }
 
 // Learn notes a room's version. Versions that are not known are ignored.
@@ -69,7 +76,7 @@ func (r *Rooms) Event(raw json.RawMessage) *telemetry.Event {
 	if e := r.remembered(key); e != nil {
 		return e
 	}
-	e := r.describe(raw)
+	e := r.parse(raw)
 	if e != nil {
 		r.remember(key, e)
 	}
@@ -79,23 +86,45 @@ func (r *Rooms) Event(raw json.RawMessage) *telemetry.Event {
 func (r *Rooms) remembered(key [sha256.Size]byte) *telemetry.Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e := r.recent[key]; e != nil {
+	if e := r.recent.bySum[key]; e != nil {
 		return e
 	}
-	return r.older[key]
+	return r.older.bySum[key]
 }
 
 // remember keeps e; of two generations the older one is dropped when the younger is full.
 func (r *Rooms) remember(key [sha256.Size]byte, e *telemetry.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.recent) >= recentEvents {
-		r.older, r.recent = r.recent, make(map[[sha256.Size]byte]*telemetry.Event)
-	}
-	r.recent[key] = e
+	r.turnLocked()
+	r.recent.bySum[key] = e
+	r.recent.byID[e.ID] = e
 }
 
-func (r *Rooms) describe(raw json.RawMessage) *telemetry.Event {
+func (r *Rooms) turnLocked() {
+	if max(len(r.recent.bySum), len(r.recent.byID)) >= recentEvents {
+		r.older, r.recent = r.recent, newGeneration()
+	}
+}
+
+// Describe is the telemetry form of a PDU, the same one as for everybody else who saw the event lately.
+func (r *Rooms) Describe(pdu *event.PDU) *telemetry.Event {
+	id := string(pdu.ID())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.recent.byID[id]; e != nil {
+		return e
+	}
+	if e := r.older.byID[id]; e != nil {
+		return e
+	}
+	e := describe(pdu, len(pdu.JSON()))
+	r.turnLocked()
+	r.recent.byID[id] = e
+	return e
+}
+
+func (r *Rooms) parse(raw json.RawMessage) *telemetry.Event {
 	var head struct {
 		Type    string `json:"type"`
 		RoomID  string `json:"room_id"`
@@ -118,11 +147,11 @@ func (r *Rooms) describe(raw json.RawMessage) *telemetry.Event {
 	if head.Type == string(matrix.TypeCreate) {
 		r.Learn(string(pdu.RoomID()), version.ID)
 	}
-	return Describe(pdu, len(raw))
+	return describe(pdu, len(raw))
 }
 
-// Describe is the telemetry form of a PDU that was sent as so many bytes of JSON.
-func Describe(pdu *event.PDU, bytes int) *telemetry.Event {
+// describe makes the telemetry form of a PDU that was sent as so many bytes of JSON.
+func describe(pdu *event.PDU, bytes int) *telemetry.Event {
 	e := &telemetry.Event{
 		ID:     string(pdu.ID()),
 		Type:   pdu.Type(),

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"meshsim/link"
+	"meshsim/matrix"
+	"meshsim/matrix/event"
 )
 
 func TestVersionIsLearnedFromWhatPasses(t *testing.T) {
@@ -83,21 +86,29 @@ func TestSameContentIsDescribedOnce(t *testing.T) {
 	if r.Event(pdu("x")) != r.Event(pdu("x")) {
 		t.Error("two descriptions of the same bytes")
 	}
-	for range 3 * recentEvents {
-		r.remember(sum(r), nil)
+	for i := range 3 * recentEvents {
+		r.Event(pdu(fmt.Sprint(i)))
 	}
-	if n := len(r.recent) + len(r.older); n > 2*recentEvents {
+	if n := len(r.recent.bySum) + len(r.older.bySum); n > 2*recentEvents {
 		t.Errorf("%d events remembered, want at most %d", n, 2*recentEvents)
 	}
 }
 
-// sum makes keys that differ.
-func sum(r *Rooms) (key [32]byte) {
-	n := len(r.recent)
-	for i := range 4 {
-		key[i] = byte(n >> (8 * i))
+func TestReceiverDescribesWhatTheSenderSent(t *testing.T) {
+	r := NewRooms()
+	raw := pdu("x")
+	v, _ := matrix.LookupRoomVersion("11")
+	parsed, err := event.Parse(raw, v)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return key
+	if r.Describe(parsed) != r.Describe(parsed) {
+		t.Error("two descriptions of one PDU")
+	}
+	other := NewRooms()
+	if sent := other.Event(raw); other.Describe(parsed) != sent {
+		t.Error("the receiver's description is not the sender's")
+	}
 }
 
 func TestTimeoutsFollowSizeAndPath(t *testing.T) {
