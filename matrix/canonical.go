@@ -41,7 +41,7 @@ func CanonicalJSONLenient(raw []byte) ([]byte, error) {
 }
 
 func canonical(raw []byte, lenient bool) ([]byte, error) {
-	c := canonicaliser{in: raw, out: make([]byte, 0, len(raw)), lenient: lenient}
+	c := canonicaliser{in: raw, out: make([]byte, 0, len(raw)), lenient: lenient, members: make([]member, 0, 16)}
 	if !utf8.Valid(raw) {
 		return nil, c.fail("not valid UTF-8")
 	}
@@ -207,8 +207,11 @@ func (c *canonicaliser) member(depth int) error {
 
 // decodeEscapes decodes a canonical string, nil when it has no escapes.
 func decodeEscapes(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return nil
+	}
 	var s string
-	if bytes.IndexByte(quoted, '\\') < 0 || json.Unmarshal(quoted, &s) != nil {
+	if json.Unmarshal(quoted, &s) != nil {
 		return nil
 	}
 	return []byte(s)
