@@ -104,11 +104,7 @@ func (t *Table) costOf(p *link.Params) uint64 {
 	if t.cost != topo.MaxBandwidth {
 		return uint64(p.Delay)
 	}
-	rate := p.Rate
-	if rate == link.Unlimited {
-		rate = topo.UnlimitedCounts
-	}
-	return bandwidthUnit / uint64(rate)
+	return bandwidthUnit / uint64(topo.Counted(p.Rate))
 }
 
 // NextHop returns the neighbour to which from hands packets for to, and false where there is no path or the

@@ -23,9 +23,7 @@ func (r rank) compare(q rank) int {
 
 // rank ranks one direction of a link, and is false where it is outside the limits.
 func (s *Settings) rank(latency time.Duration, rate link.BitRate, id int) (rank, bool) {
-	if rate == link.Unlimited {
-		rate = UnlimitedCounts
-	}
+	rate = Counted(rate)
 	if latency >= s.MaxLatency || rate <= s.MinBandwidth {
 		return rank{}, false
 	}

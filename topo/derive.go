@@ -10,15 +10,20 @@ import (
 // jitterCorrelation is netem's customary 25 %, which is what the original uses.
 const jitterCorrelation = 0.25
 
-// The least bandwidth that decay leaves: a hundredth of the default, and this.
-const (
-	minDecayShare = 0.01
-	minDecayRate  = 100 // bit/s
-)
+// minDecayShare is how much of the default bandwidth decay leaves at least.
+const minDecayShare = 0.01
 
-// UnlimitedCounts is the rate that an unlimited link counts as where bandwidths are compared, and the
-// largest that can be asked for.
-const UnlimitedCounts link.BitRate = 100_000_000_000
+// unlimitedCounts is the rate that an unlimited link counts as where bandwidths are compared.
+const unlimitedCounts link.BitRate = 100_000_000_000
+
+// Counted is what a rate counts as where bandwidths are compared or added up: unlimited, and all that is
+// faster, count as 100 Gbit/s. It is never 0.
+func Counted(r link.BitRate) link.BitRate {
+	if r == link.Unlimited {
+		return unlimitedCounts
+	}
+	return min(r, unlimitedCounts)
+}
 
 // ClientLink returns the parameters of the link between a server and its clients, the same in both
 // directions.
@@ -32,9 +37,11 @@ func (s Settings) ClientLink() link.Params {
 	}
 }
 
-// latency is what a distance in pixels means, to the nanosecond. It never falls as the distance grows.
+// latency is what a distance in pixels means, to the nanosecond, and at most what a link can have. It never
+// falls as the distance grows.
 func (s *Settings) latency(distance float64) time.Duration {
-	return time.Duration(math.Round(distance * float64(s.LatencyScale) / 100 * float64(time.Millisecond)))
+	latency := math.Round(distance * float64(s.LatencyScale) / 100 * float64(time.Millisecond))
+	return time.Duration(min(latency, float64(link.MaxDelay)))
 }
 
 // bandwidth is that of a link whose place on the canvas gives it a latency. It never grows with the latency.
@@ -43,8 +50,7 @@ func (s *Settings) bandwidth(geometric time.Duration) link.BitRate {
 		return s.Bandwidth
 	}
 	left := float64(s.Bandwidth) * (1 - float64(geometric)/float64(s.MaxLatency))
-	least := max(float64(s.Bandwidth)*minDecayShare, minDecayRate)
-	return min(link.BitRate(max(left, least)), s.Bandwidth)
+	return link.BitRate(max(left, float64(s.Bandwidth)*minDecayShare, float64(link.MinRate)))
 }
 
 // direction derives one direction of a link from its place on the canvas and its pins.

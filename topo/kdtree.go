@@ -2,6 +2,7 @@ package topo
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -20,6 +21,7 @@ type kdTree struct {
 type split struct {
 	vertical bool // along y
 	at       float64
+	low      [2]int // the lowest ids of both halves
 }
 
 func newKDTree(s *Settings, nodes []Node) *kdTree {
@@ -28,9 +30,10 @@ func newKDTree(s *Settings, nodes []Node) *kdTree {
 	return t
 }
 
-func (t *kdTree) divide(lo, hi int) {
+// divide builds a subtree and returns the lowest id in it.
+func (t *kdTree) divide(lo, hi int) int {
 	if hi-lo <= leafSize {
-		return
+		return lowestID(t.nodes[lo:hi])
 	}
 	part, mid := t.nodes[lo:hi], (lo+hi)/2
 	vertical := height(part) > width(part)
@@ -39,9 +42,18 @@ func (t *kdTree) divide(lo, hi int) {
 	} else {
 		slices.SortFunc(part, func(a, b Node) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.ID, b.ID)) })
 	}
-	t.splits[mid] = split{vertical: vertical, at: along(&t.nodes[mid], vertical)}
-	t.divide(lo, mid)
-	t.divide(mid, hi)
+	at := along(&t.nodes[mid], vertical)
+	low := [2]int{t.divide(lo, mid), t.divide(mid, hi)}
+	t.splits[mid] = split{vertical: vertical, at: at, low: low}
+	return min(low[0], low[1])
+}
+
+func lowestID(nodes []Node) int {
+	low := math.MaxInt
+	for i := range nodes {
+		low = min(low, nodes[i].ID)
+	}
+	return low
 }
 
 func along(n *Node, vertical bool) float64 {
@@ -78,23 +90,28 @@ func (t *kdTree) visit(lo, hi int, center *Node, skip []int, found *nearest) {
 	mid := (lo + hi) / 2
 	split := t.splits[mid]
 	offset := along(center, split.vertical) - split.at
-	if offset < 0 {
+	if offset <= 0 { // among equal places, the lower ids stand in the lower half
 		t.visit(lo, mid, center, skip, found)
-		if t.mayHold(-offset, found) {
+		if t.mayHold(-offset, split.low[1], found) {
 			t.visit(mid, hi, center, skip, found)
 		}
 		return
 	}
 	t.visit(mid, hi, center, skip, found)
-	if t.mayHold(offset, found) {
+	if t.mayHold(offset, split.low[0], found) {
 		t.visit(lo, mid, center, skip, found)
 	}
 }
 
-// mayHold says whether servers at a distance or farther can still be among the nearest.
-func (t *kdTree) mayHold(distance float64, found *nearest) bool {
+// mayHold says whether servers at a distance or farther, with an id or a higher one, can still be among the
+// nearest.
+func (t *kdTree) mayHold(distance float64, id int, found *nearest) bool {
 	latency := t.settings.latency(distance)
-	return latency < t.settings.MaxLatency && (!found.full() || latency <= found.last().latency)
+	if latency >= t.settings.MaxLatency {
+		return false
+	}
+	last := rank{cost: int64(latency), latency: latency, id: id}
+	return !found.full() || last.compare(found.last()) < 0
 }
 
 func (t *kdTree) offerAll(lo, hi int, center *Node, skip []int, found *nearest) {

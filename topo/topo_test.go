@@ -268,7 +268,7 @@ func TestDecay(t *testing.T) {
 		{"half-way", 512_000, 150, false, 256_000},
 		{"one-percent-floor", 512_000, 299, false, 5_120},
 		{"hundred-bit-floor", 2_000, 299, false, 100},
-		{"floor-does-not-raise", 60, 200, false, 60},
+		{"floor-does-not-raise", 100, 200, false, 100},
 		{"off", 512_000, 299, true, 512_000},
 		{"unlimited-stays", link.Unlimited, 299, false, link.Unlimited},
 	} {

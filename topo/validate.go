@@ -8,17 +8,12 @@ import (
 	"meshsim/link"
 )
 
-// The limits of what can be asked for.
+// The limits of what can be asked for, besides those of package link.
 const (
-	MaxDelay      = time.Hour // of a latency
 	MaxCoordinate = 1_000_000 // pixels from the origin, along each axis
 	MaxNeighbours = 1000
 
-	maxScale    Percent = 100_000
-	maxQueue            = 1 << 30 // bytes
-	maxOverhead         = 65_535  // bytes
-	minMTU              = 576     // bytes; what every IPv4 host must accept (RFC 791, section 3.1)
-	maxMTU              = 65_535  // bytes
+	maxScale Percent = 100_000
 )
 
 // RangeError says that a value is not allowed.
@@ -37,7 +32,7 @@ func (s Settings) Validate() error {
 	return first(
 		checkRate("bandwidth", s.Bandwidth),
 		checkMaxLatency(s.MaxLatency),
-		check("min_bandwidth", s.MinBandwidth, 0, UnlimitedCounts, "0 (no minimum) to 100 Gbit/s", formatRate),
+		check("min_bandwidth", s.MinBandwidth, 0, unlimitedCounts-1, "0 (no minimum) to less than 100Gbit", formatMinimum),
 		checkPercent("jitter", s.Jitter),
 		checkPercent("packet_loss", s.Loss),
 		checkCost(s.Cost),
@@ -64,13 +59,13 @@ func (p Pin) Validate() error {
 		checkPin("reorder", p.Reorder, checkPercent),
 		checkPin("corrupt", p.Corrupt, checkPercent),
 		checkPin("queue", p.Queue, func(field string, v int) error {
-			return check(field, v, 1, maxQueue, "1 byte to 1 GiB", formatBytes)
+			return check(field, v, 1, link.MaxQueueLimit, "1 byte to 1 GiB", formatBytes)
 		}),
 		checkPin("overhead", p.Overhead, func(field string, v int) error {
-			return check(field, v, 0, maxOverhead, "0 to 65535 bytes", formatBytes)
+			return check(field, v, 0, link.MaxOverhead, "0 to 65535 bytes", formatBytes)
 		}),
 		checkPin("mtu", p.MTU, func(field string, v int) error {
-			return check(field, v, minMTU, maxMTU, "576 to 65535 bytes", formatBytes)
+			return check(field, v, link.MinMTU, link.MaxMTU, "68 to 65535 bytes", formatBytes)
 		}),
 	)
 }
@@ -113,15 +108,18 @@ func checkPin[T any](field string, v *T, f func(string, T) error) error {
 
 // checkRate lets link.Unlimited pass: whoever reads numbers from outside refuses the number 0 there.
 func checkRate(field string, v link.BitRate) error {
-	return check(field, v, link.Unlimited, UnlimitedCounts, "1 bit/s to 100 Gbit/s, or unlimited", formatRate)
+	if v == link.Unlimited {
+		return nil
+	}
+	return check(field, v, link.MinRate, link.MaxRate, "100bit (a second) to 1000Gbit, or unlimited", link.BitRate.String)
 }
 
 func checkLatency(field string, v time.Duration) error {
-	return check(field, v, 0, MaxDelay, "0 to 1 hour", time.Duration.String)
+	return check(field, v, 0, link.MaxDelay, "0 to 24 hours", time.Duration.String)
 }
 
 func checkMaxLatency(v time.Duration) error {
-	return check("max_latency", v, 1, MaxDelay, "more than 0 and at most 1 hour", time.Duration.String)
+	return check("max_latency", v, 1, link.MaxDelay, "more than 0 and at most 24 hours", time.Duration.String)
 }
 
 func checkPercent(field string, v Percent) error {
@@ -169,6 +167,8 @@ func checkBurst(field string, b link.GilbertElliott) error {
 // String formats the percentage as it is written in mesh files.
 func (p Percent) String() string { return formatFloat(float64(p)) + " %" }
 
-func formatRate(r link.BitRate) string { return strconv.FormatInt(int64(r), 10) + " bit/s" }
-func formatBytes(n int) string         { return strconv.Itoa(n) + " bytes" }
-func formatFloat(f float64) string     { return strconv.FormatFloat(f, 'g', -1, 64) }
+// formatMinimum is for a rate whose 0 is not link.Unlimited.
+func formatMinimum(r link.BitRate) string { return strconv.FormatInt(int64(r), 10) + " bit/s" }
+
+func formatBytes(n int) string     { return strconv.Itoa(n) + " bytes" }
+func formatFloat(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
