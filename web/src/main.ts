@@ -1,0 +1,8 @@
+import "./app.css";
+import { mount } from "svelte";
+import { App } from "./model/app.svelte";
+import { streamURL } from "./model/stream";
+import Page from "./ui/Page.svelte";
+
+const target = document.getElementById("page");
+if (target) mount(Page, { target, props: { app: new App(streamURL(location)) } });

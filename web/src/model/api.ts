@@ -1,0 +1,77 @@
+/** The operations of /api/v1. Every refusal is a [Refusal], which carries the mesh's own sentence. */
+import type { Link, LinkCounters, LinkPins, Message, NewRoom, NewServer, Room, Server, Settings } from "./types";
+
+const ROOT = "/api/v1";
+
+export class Refusal extends Error {
+  readonly status: number;
+  /** What was wrong with single fields, by their name in the request. */
+  readonly fields: ReadonlyMap<string, string>;
+
+  constructor(status: number, sentence: string, fields: ReadonlyMap<string, string> = new Map()) {
+    super(sentence);
+    this.name = "Refusal";
+    this.status = status;
+    this.fields = fields;
+  }
+}
+
+export type LifeCycleAction = "start" | "stop" | "pause" | "resume" | "restore";
+
+export const api = {
+  addServer: (at: NewServer) => call<Server>("POST", "/servers", at),
+  moveServer: (id: number, to: { x: number; y: number }) => call<Server>("PATCH", `/servers/${id}`, to),
+  removeServer: (id: number) => call<unknown>("DELETE", `/servers/${id}`),
+  act: (id: number, action: LifeCycleAction) => call<unknown>("POST", `/servers/${id}/${action}`),
+  setSettings: (settings: Settings) => call<unknown>("PUT", "/settings", settings),
+  setLink: (a: number, b: number, pins: LinkPins) =>
+    call<Link>("PUT", `/links/${a}/${b}`, pins),
+  counters: (a: number, b: number) => call<LinkCounters[]>("GET", `/links/${a}/${b}/counters`),
+  addRoom: (room: NewRoom) => call<Room>("POST", "/rooms", room),
+  addMembers: (room: string, servers: number[]) =>
+    call<unknown>("POST", `/rooms/${encodeURIComponent(room)}/members`, { servers }),
+  send: (room: string, server: number, body: string) =>
+    call<{ event_id: string }>("POST", `/rooms/${encodeURIComponent(room)}/messages`, { server, body }),
+  messages: (room: string, server: number, limit = 50) =>
+    call<Message[]>("GET", `/rooms/${encodeURIComponent(room)}/messages?server=${server}&limit=${limit}`),
+};
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(ROOT + path, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+    });
+  } catch {
+    throw new Refusal(0, "meshsim can not be reached, so nothing was changed. Is it still running?");
+  }
+  if (!answer.ok) throw await refusal(answer);
+  const text = await answer.text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+interface Problem {
+  title?: string;
+  detail?: string;
+  errors?: { message?: string; location?: string }[] | null;
+}
+
+async function refusal(answer: Response): Promise<Refusal> {
+  const problem = (await answer.json().catch(() => ({}))) as Problem;
+  const fields = new Map<string, string>();
+  for (const e of problem.errors ?? []) {
+    if (e.location && e.message) fields.set(e.location.replace(/^body\./, ""), e.message);
+  }
+  const sentence = problem.detail ?? problem.title ?? `meshsim answered ${String(answer.status)}.`;
+  return new Refusal(answer.status, capitalised(sentence), fields);
+}
+
+function capitalised(sentence: string): string {
+  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+}
+
+/** The sentence to show for whatever was thrown. */
+export function sentenceOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

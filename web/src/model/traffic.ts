@@ -1,0 +1,138 @@
+/**
+ * The events that the stream reported: what was sent where, who has received it, and when. Bounded: the
+ * oldest events are forgotten. Pure but for the one object, which only [record] changes.
+ */
+import type { EventInfo, EventsFrame } from "./types";
+
+export interface Delivery {
+  readonly from: number;
+  readonly to: number;
+  readonly sentMS: number; // on the stream's clock; NaN where only the receipt was seen
+  readonly path: readonly number[];
+  attempt: number;
+  receivedMS?: number;
+  basis?: string;
+  outcome?: string;
+  failure?: string;
+}
+
+export interface Tracked {
+  readonly id: string;
+  info: EventInfo | undefined;
+  readonly firstMS: number;
+  /** By destination. */
+  readonly deliveries: Map<number, Delivery>;
+}
+
+/** What one frame started and ended, for those who animate it. */
+export interface Happenings {
+  readonly departures: { event: string; from: number; to: number; path: readonly number[]; atMS: number; attempt: number }[];
+  readonly arrivals: { event: string; from: number; to: number; atMS: number; outcome: string }[];
+  readonly failures: { event: string; from: number; to: number; atMS: number; reason: string }[];
+}
+
+const KEPT = 400; // events; a feed of more is not read
+
+export class Traffic {
+  readonly events = new Map<string, Tracked>(); // the oldest first
+  readonly #paths = new Map<number, readonly number[]>();
+  received = 0;
+  lost = 0;
+  readonly #delays: number[] = [];
+
+  /** Forgets paths and events: a new stream describes them afresh. */
+  restart(): void {
+    this.#paths.clear();
+  }
+
+  record(frame: EventsFrame): Happenings {
+    const out: Happenings = { departures: [], arrivals: [], failures: [] };
+    for (const p of frame.paths ?? []) this.#paths.set(p.id, p.nodes ?? []);
+    for (const info of frame.events ?? []) this.#track(info.id, frame.at_ms).info = info;
+    this.lost += frame.lost ?? 0;
+    this.#recordSent(frame, out);
+    this.#recordReceived(frame, out);
+    this.#recordFailed(frame, out);
+    while (this.events.size > KEPT) this.events.delete(this.events.keys().next().value as string);
+    return out;
+  }
+
+  /** The median time from sent to received over the last deliveries, in ms; undefined before the first. */
+  medianDelayMS(): number | undefined {
+    if (this.#delays.length === 0) return undefined;
+    const sorted = [...this.#delays].sort((a, b) => a - b);
+    return sorted[sorted.length >> 1];
+  }
+
+  /** How many deliveries are under way. */
+  pending(): number {
+    let n = 0;
+    for (const e of this.events.values()) {
+      for (const d of e.deliveries.values()) if (d.receivedMS === undefined && d.failure === undefined) n++;
+    }
+    return n;
+  }
+
+  #track(id: string, atMS: number): Tracked {
+    let tracked = this.events.get(id);
+    if (!tracked) {
+      tracked = { id, info: undefined, firstMS: atMS, deliveries: new Map() };
+      this.events.set(id, tracked);
+    }
+    return tracked;
+  }
+
+  #recordSent(frame: EventsFrame, out: Happenings): void {
+    for (const group of frame.sent ?? []) {
+      const tracked = this.#track(group.event, frame.at_ms);
+      (group.to ?? []).forEach((to, i) => {
+        const sentMS = group.at_ms?.[i] ?? frame.at_ms;
+        const path = this.#paths.get(group.path?.[i] ?? -1) ?? [];
+        const attempt = group.attempt?.[i] ?? 1;
+        const known = tracked.deliveries.get(to);
+        if (known && known.receivedMS === undefined && known.from === group.from) {
+          known.attempt = attempt;
+          known.failure = undefined;
+        } else if (!known) {
+          tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt });
+        }
+        out.departures.push({ event: group.event, from: group.from, to, path, atMS: sentMS, attempt });
+      });
+    }
+  }
+
+  #recordReceived(frame: EventsFrame, out: Happenings): void {
+    for (const group of frame.received ?? []) {
+      const tracked = this.#track(group.event, frame.at_ms);
+      (group.to ?? []).forEach((to, i) => {
+        const atMS = group.at_ms?.[i] ?? frame.at_ms;
+        const from = group.from?.[i] ?? -1;
+        const outcome = group.outcome?.[i] ?? "accepted";
+        const delivery = tracked.deliveries.get(to) ?? { from, to, sentMS: NaN, path: [], attempt: 1 };
+        tracked.deliveries.set(to, delivery);
+        out.arrivals.push({ event: group.event, from, to, atMS, outcome });
+        if (delivery.receivedMS !== undefined) return;
+        Object.assign(delivery, { receivedMS: atMS, basis: group.basis?.[i], outcome });
+        delete delivery.failure;
+        this.received++;
+        this.#delay(atMS - delivery.sentMS);
+      });
+    }
+  }
+
+  #recordFailed(frame: EventsFrame, out: Happenings): void {
+    for (const txn of frame.failed ?? []) {
+      for (const event of txn.events ?? []) {
+        const delivery = this.events.get(event)?.deliveries.get(txn.to);
+        if (delivery && delivery.receivedMS === undefined) delivery.failure = txn.reason;
+        out.failures.push({ event, from: txn.from, to: txn.to, atMS: txn.at_ms, reason: txn.reason });
+      }
+    }
+  }
+
+  #delay(ms: number): void {
+    if (!Number.isFinite(ms)) return;
+    this.#delays.push(ms);
+    if (this.#delays.length > 500) this.#delays.shift();
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * The static scene: from the mesh and the view to what is to be drawn where, in screen pixels. Pure; it
+ * measures text with a function it is given and touches no canvas.
+ */
+import { type LabelBox, Occupancy } from "../geometry/labels";
+import { clamp, distance, mix, type Screen, screen, toScreen, type View, type World } from "../geometry/space";
+import { type LinkKey, linkKey, type Mesh } from "../model/mesh";
+import { linkLatency } from "../model/topology";
+import type { Link, Server, ServerState } from "../model/types";
+import { formatBandwidth, formatLatency } from "../units";
+import type { Target } from "./selection";
+
+export interface SceneInput {
+  readonly mesh: Mesh;
+  readonly view: View;
+  readonly width: number;
+  readonly height: number;
+  /** Positions that are ahead of the mesh's: servers being dragged. */
+  readonly moves: ReadonlyMap<number, World>;
+  readonly selection: Target;
+  readonly hover: Target;
+  /** Links of the shortest paths of the selected server. */
+  readonly tree: ReadonlySet<string>;
+  /** The colour of the event last processed, by server. */
+  readonly tints: ReadonlyMap<number, string>;
+  /** Share of the rate in use, 0 to 1, by link. */
+  readonly load: ReadonlyMap<LinkKey, number>;
+  /** The width of a text in the label font, in pixels. */
+  readonly measure: (text: string) => number;
+}
+
+export interface SceneNode {
+  readonly id: number;
+  readonly name: string;
+  readonly state: ServerState;
+  readonly at: Screen;
+  readonly radius: number;
+  readonly tint: string | undefined;
+  readonly selected: boolean;
+  readonly hovered: boolean;
+  readonly named: boolean;
+}
+
+export type LinkLook = "plain" | "hovered" | "selected" | "route" | "dimmed";
+
+export interface SceneLink {
+  readonly key: LinkKey;
+  readonly a: Screen;
+  readonly b: Screen;
+  readonly look: LinkLook;
+  readonly cut: boolean;
+  readonly width: number;
+  readonly load: number;
+}
+
+export interface SceneLabel {
+  readonly key: LinkKey;
+  readonly box: LabelBox;
+  readonly strong: string;
+  readonly weak: string;
+  readonly strongWidth: number;
+  readonly look: LinkLook;
+  readonly pinned: boolean;
+}
+
+export interface Scene {
+  readonly nodes: readonly SceneNode[];
+  readonly links: readonly SceneLink[];
+  readonly labels: readonly SceneLabel[];
+}
+
+export const LABEL_HEIGHT = 18;
+const LABEL_PAD = 6;
+const LABEL_GAP = 5; // between latency and bandwidth
+const LABEL_SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66];
+const MOST_LABELS = 400; // more are not read, and measuring them costs a frame
+
+export function nodeRadius(view: View): number {
+  return clamp(15 * Math.sqrt(view.k), 5, 19);
+}
+
+export function positionOf(server: Server, moves: ReadonlyMap<number, World>): World {
+  return moves.get(server.id) ?? server;
+}
+
+export function buildScene(input: SceneInput): Scene {
+  const nodes = sceneNodes(input);
+  const at = new Map(nodes.map((n) => [n.id, n.at]));
+  const links: SceneLink[] = [];
+  for (const link of input.mesh.links.values()) {
+    const [a, b] = [at.get(link.a), at.get(link.b)];
+    if (a && b && crosses(a, b, input)) links.push(sceneLink(link, a, b, input));
+  }
+  links.sort((p, q) => rank(p.look) - rank(q.look));
+  return { nodes, links, labels: sceneLabels(nodes, links, input) };
+}
+
+function sceneNodes(input: SceneInput): SceneNode[] {
+  const radius = nodeRadius(input.view);
+  const nodes: SceneNode[] = [];
+  for (const s of input.mesh.servers.values()) {
+    const selected = input.selection?.kind === "server" && input.selection.id === s.id;
+    const hovered = input.hover?.kind === "server" && input.hover.id === s.id;
+    nodes.push({
+      id: s.id,
+      name: s.name,
+      state: s.state,
+      at: toScreen(input.view, positionOf(s, input.moves)),
+      radius,
+      tint: input.tints.get(s.id),
+      selected,
+      hovered,
+      named: selected || hovered || input.view.k > 0.3,
+    });
+  }
+  return nodes;
+}
+
+function sceneLink(link: Link, a: Screen, b: Screen, input: SceneInput): SceneLink {
+  const key = linkKey(link.a, link.b);
+  return {
+    key,
+    a,
+    b,
+    look: lookOf(key, input),
+    cut: link.cut,
+    width: linkWidth(link),
+    load: input.load.get(key) ?? 0,
+  };
+}
+
+function lookOf(key: LinkKey, input: SceneInput): LinkLook {
+  const is = (t: Target) => t?.kind === "link" && t.key === key;
+  if (is(input.selection)) return "selected";
+  if (is(input.hover)) return "hovered";
+  if (input.selection?.kind === "server") return input.tree.has(key) ? "route" : "dimmed";
+  return "plain";
+}
+
+function rank(look: LinkLook): number {
+  return ["dimmed", "plain", "route", "hovered", "selected"].indexOf(look);
+}
+
+/** Wider links carry more: one step for each factor of ten above 10 kbit/s. */
+function linkWidth(link: Link): number {
+  const rates = [link.ab.bandwidth, link.ba.bandwidth].map((r) => (r === "unlimited" ? 1e9 : r));
+  return 1.1 + 0.45 * clamp(Math.log10(Math.max(1, ...rates) / 1e4), 0, 5);
+}
+
+/** Whether the segment may be seen: its bounding box meets the drawing area. */
+function crosses(a: Screen, b: Screen, { width, height }: SceneInput): boolean {
+  return Math.max(a.x, b.x) > 0 && Math.min(a.x, b.x) < width && Math.max(a.y, b.y) > 0 && Math.min(a.y, b.y) < height;
+}
+
+function sceneLabels(nodes: readonly SceneNode[], links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
+  const taken = new Occupancy();
+  for (const n of nodes) occupyNode(taken, n, input);
+  const labels: SceneLabel[] = [];
+  const urgent = [...links].sort((p, q) => rank(q.look) - rank(p.look));
+  for (const link of urgent) {
+    if (labels.length >= MOST_LABELS) break;
+    if (link.look === "dimmed") continue;
+    const label = placeLabel(taken, link, input);
+    if (label) labels.push(label);
+  }
+  return labels;
+}
+
+function occupyNode(taken: Occupancy, n: SceneNode, input: SceneInput): void {
+  taken.add({ x: n.at.x - n.radius, y: n.at.y - n.radius, w: 2 * n.radius, h: 2 * n.radius });
+  if (!n.named) return;
+  const w = input.measure(n.name);
+  taken.add({ x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 16 });
+}
+
+function placeLabel(taken: Occupancy, link: SceneLink, input: SceneInput): SceneLabel | undefined {
+  const model = input.mesh.links.get(link.key);
+  if (!model) return undefined;
+  const texts = labelTexts(model, input);
+  const certain = link.look === "selected" || link.look === "hovered";
+  const room = distance(link.a, link.b) - 2 * nodeRadius(input.view);
+  const strongWidth = input.measure(texts.strong);
+  for (const weak of [texts.weak, ""]) {
+    const w = strongWidth + (weak ? LABEL_GAP + input.measure(weak) : 0) + 2 * LABEL_PAD;
+    if (!certain && room < Math.min(w, 70)) continue;
+    const boxes = LABEL_SPOTS.map((t) => boxAt(mix(link.a, link.b, t), w));
+    const box = taken.place(boxes) ?? (certain && weak === "" ? boxes[0] : undefined);
+    if (box) return { key: link.key, box, strong: texts.strong, weak, strongWidth, look: link.look, pinned: isPinned(model) };
+  }
+  return undefined;
+}
+
+function boxAt(p: Screen, w: number): LabelBox {
+  return { x: p.x - w / 2, y: p.y - LABEL_HEIGHT / 2, w, h: LABEL_HEIGHT };
+}
+
+function labelTexts(link: Link, input: SceneInput): { strong: string; weak: string } {
+  if (link.cut) return { strong: "cut", weak: "" };
+  const [a, b] = [input.mesh.servers.get(link.a), input.mesh.servers.get(link.b)];
+  const moved = a && b && (input.moves.has(link.a) || input.moves.has(link.b));
+  const latency = moved
+    ? linkLatency(link, positionOf(a, input.moves), positionOf(b, input.moves), input.mesh.settings)
+    : { ab: link.ab.latency_ms, ba: link.ba.latency_ms };
+  return {
+    strong: both(formatLatency(rounded(latency.ab)), formatLatency(rounded(latency.ba))),
+    weak: both(formatBandwidth(link.ab.bandwidth), formatBandwidth(link.ba.bandwidth)),
+  };
+}
+
+function both(ab: string, ba: string): string {
+  return ab === ba ? ab : `${ab} ⇄ ${ba}`;
+}
+
+/** On the canvas a tenth of a ms is noise from 10 ms on. */
+function rounded(ms: number): number {
+  return ms >= 10 ? Math.round(ms) : Math.round(ms * 10) / 10;
+}
+
+function isPinned(link: Link): boolean {
+  return Object.keys(link.pins_ab).length > 0 || Object.keys(link.pins_ba).length > 0;
+}
+
+/** Where the canvas's rings and lines for a server to be placed go; see paint/moving. */
+export interface Ghost {
+  readonly at: Screen;
+  readonly reach: number; // screen pixels
+  readonly lines: readonly { readonly to: Screen; readonly text: string }[];
+}
+
+export function ghostOf(
+  at: World,
+  neighbours: readonly { at: World; latencyMS: number }[],
+  reachWorld: number,
+  view: View,
+): Ghost {
+  const lines = neighbours.map((n) => ({ to: toScreen(view, n.at), text: formatLatency(rounded(n.latencyMS)) }));
+  const p = toScreen(view, at);
+  return { at: screen(p.x, p.y), reach: reachWorld * view.k, lines };
+}

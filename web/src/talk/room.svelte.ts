@@ -1,0 +1,55 @@
+/** One room as Talk shows it: asks servers for what they have and keeps what they said. */
+import { api, sentenceOf } from "../model/api";
+import type { Message } from "../model/types";
+import type { Views } from "./ledger";
+
+const AT_ONCE = 6; // requests side by side, as many as a browser sends anyway
+const SHOWN = 100; // events asked for
+
+export class RoomView {
+  readonly id: string;
+  messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
+  views = $state.raw<Views>(new Map());
+  /** Why a server could not be asked, by server. */
+  refused = $state.raw<ReadonlyMap<number, string>>(new Map());
+  readonly #asking = new Set<number>();
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Asks servers what they have. */
+  async load(servers: readonly number[]): Promise<void> {
+    const waiting = [...servers];
+    const worker = async () => {
+      for (let s = waiting.shift(); s !== undefined; s = waiting.shift()) await this.#ask(s);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
+
+  /** Adds a message that was just sent, before any server is asked. */
+  add(message: Message, server: number): void {
+    this.messages = new Map(this.messages).set(message.event_id, message);
+    const has = new Set(this.views.get(server)).add(message.event_id);
+    this.views = new Map(this.views).set(server, has);
+  }
+
+  async #ask(server: number): Promise<void> {
+    if (this.#asking.has(server)) return;
+    this.#asking.add(server);
+    const refused = new Map(this.refused);
+    try {
+      const found = await api.messages(this.id, server, SHOWN);
+      const messages = new Map(this.messages);
+      for (const m of found) if (m.type === "m.room.message") messages.set(m.event_id, m);
+      this.messages = messages;
+      this.views = new Map(this.views).set(server, new Set(found.map((m) => m.event_id)));
+      refused.delete(server);
+    } catch (error) {
+      refused.set(server, sentenceOf(error));
+    } finally {
+      this.#asking.delete(server);
+    }
+    this.refused = refused;
+  }
+}

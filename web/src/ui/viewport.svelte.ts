@@ -1,0 +1,64 @@
+/** What part of the world the board shows, and how it changes by itself: zoom steps, fitting, gliding. */
+import { boundsOf, clamp, fit, type Insets, MAX_ZOOM, MIN_ZOOM, type Screen, toWorld, type View, type World } from "../geometry/space";
+
+const GLIDE_MS = 220;
+
+export class Viewport {
+  view = $state.raw<View>({ k: 1, x: 0, y: 0 });
+  width = $state(0);
+  height = $state(0);
+  /** Tells the gestures of a view that did not come from them; set by the board. */
+  apply: (view: View) => void = (view) => (this.view = view);
+  #gliding = 0;
+
+  centre(): World {
+    return toWorld(this.view, { x: this.width / 2, y: this.height / 2 });
+  }
+
+  zoomBy(factor: number, around: Screen = { x: this.width / 2, y: this.height / 2 }): void {
+    const { k, x, y } = this.view;
+    const next = clamp(k * factor, MIN_ZOOM, MAX_ZOOM);
+    const ratio = next / k;
+    this.glide({ k: next, x: around.x - (around.x - x) * ratio, y: around.y - (around.y - y) * ratio });
+  }
+
+  zoomTo(k: number): void {
+    this.zoomBy(k / this.view.k);
+  }
+
+  panBy(dx: number, dy: number): void {
+    const { k, x, y } = this.view;
+    this.glide({ k, x: x + dx, y: y + dy });
+  }
+
+  fitTo(points: Iterable<World>, insets: Insets, gliding = true): void {
+    const box = boundsOf(points);
+    if (!box) return;
+    const view = fit(box, this.width, this.height, insets);
+    if (gliding) this.glide(view);
+    else this.apply(view);
+  }
+
+  glide(to: View): void {
+    cancelAnimationFrame(this.#gliding);
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.apply(to);
+      return;
+    }
+    const from = this.view;
+    const start = performance.now();
+    const step = (now: number) => {
+      const t = clamp((now - start) / GLIDE_MS, 0, 1);
+      const eased = 1 - (1 - t) ** 3;
+      const at = (a: number, b: number) => a + (b - a) * eased;
+      this.apply({ k: at(from.k, to.k), x: at(from.x, to.x), y: at(from.y, to.y) });
+      if (t < 1) this.#gliding = requestAnimationFrame(step);
+    };
+    this.#gliding = requestAnimationFrame(step);
+  }
+
+  /** Ends a glide, because the person took over. */
+  hold(): void {
+    cancelAnimationFrame(this.#gliding);
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * Numbers as people write them. Parsing gives a value or a sentence that says what is wrong and what is
+ * allowed; formatting gives the shortest text that is still exact enough to act on.
+ */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: string };
+
+/** bit/s, or "unlimited". */
+export type Bandwidth = number | "unlimited";
+
+const SCALES: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+const MAX_BANDWIDTH = 1e12;
+
+function good<T>(value: T): Parsed<T> {
+  return { ok: true, value };
+}
+
+function bad(error: string): { readonly ok: false; readonly error: string } {
+  return { ok: false, error };
+}
+
+/** A rate: `512 kbit/s`, `512k`, `1.5 Mbit`, `64000`, `unlimited`. */
+export function parseBandwidth(text: string): Parsed<Bandwidth> {
+  const t = text.trim().toLowerCase();
+  if (t === "unlimited" || t === "∞") return good("unlimited");
+  const m = /^([0-9]*[.,]?[0-9]+)\s*([kmgt]?)\s*(?:bit\/?s?|bps|b\/?s)?$/.exec(t);
+  if (!m) return bad("Write a rate such as 512 kbit/s, 1.5 Mbit/s or unlimited.");
+  const value = Math.round(decimal(m[1]) * (SCALES[m[2] ?? ""] ?? 1));
+  if (value < 1) return bad("A rate is at least 1 bit/s. To carry nothing, cut the link.");
+  if (value > MAX_BANDWIDTH) return bad("A rate is at most 1 Tbit/s; write unlimited for no limit.");
+  return good(value);
+}
+
+/** A least rate, where 0 (or `none`) is no minimum. */
+export function parseMinimum(text: string): Parsed<number> {
+  const t = text.trim().toLowerCase();
+  if (t === "none" || /^0+([.,]0+)?\s*(\D.*)?$/.test(t)) return good(0);
+  const parsed = parseBandwidth(t);
+  if (!parsed.ok) return parsed;
+  return parsed.value === "unlimited" ? bad("A minimum can not be unlimited; write none for no minimum.") : good(parsed.value);
+}
+
+/** A time in ms: `20`, `20 ms`, `1.5 s`, `2 min`. */
+export function parseLatency(text: string, most = 3_600_000): Parsed<number> {
+  const m = /^([0-9]*[.,]?[0-9]+)\s*(ms|s|sec|min|m|µs|us)?$/.exec(text.trim().toLowerCase());
+  if (!m) return bad("Write a time such as 20 ms or 1.5 s.");
+  const unit = m[2] ?? "ms";
+  const factor = unit === "ms" ? 1 : unit === "µs" || unit === "us" ? 0.001 : unit.startsWith("s") ? 1000 : 60_000;
+  const value = exact(decimal(m[1]) * factor);
+  return value > most ? bad(`A time here is at most ${formatLatency(most)}.`) : good(value);
+}
+
+/** A percentage: `5`, `5 %`, `0.25%`. */
+export function parsePercent(text: string, least = 0, most = 100): Parsed<number> {
+  const m = /^([0-9]*[.,]?[0-9]+)\s*%?$/.exec(text.trim());
+  if (!m) return bad("Write a percentage such as 5 %.");
+  const value = decimal(m[1]);
+  if (value < least || value > most) return bad(`A percentage here is ${String(least)} to ${String(most)} %.`);
+  return good(value);
+}
+
+/** A count or a number of bytes; `10 kB` is 10,000. */
+export function parseWhole(text: string, least: number, most: number, what = "number"): Parsed<number> {
+  const m = /^([0-9]+(?:[.,][0-9]+)?)\s*(k|m)?\s*(?:b|bytes?)?$/.exec(text.trim().toLowerCase());
+  const value = m ? decimal(m[1]) * (SCALES[m[2] ?? ""] ?? 1) : NaN;
+  if (!Number.isInteger(value) || value < least || value > most) {
+    return bad(`A ${what} here is a whole number from ${grouped(least)} to ${grouped(most)}.`);
+  }
+  return good(value);
+}
+
+export function formatBandwidth(value: Bandwidth): string {
+  if (value === "unlimited") return "unlimited";
+  for (const [scale, unit] of [[1e12, "Tbit/s"], [1e9, "Gbit/s"], [1e6, "Mbit/s"], [1e3, "kbit/s"]] as const) {
+    if (value >= scale) return `${figures(value / scale)} ${unit}`;
+  }
+  return `${String(Math.round(value))} bit/s`;
+}
+
+/** The rate without loss of precision, for an input that is to be edited. */
+export function exactBandwidth(value: Bandwidth): string {
+  if (value === "unlimited") return "unlimited";
+  for (const [scale, unit] of [[1e9, "Gbit/s"], [1e6, "Mbit/s"], [1e3, "kbit/s"]] as const) {
+    if (value >= scale) return `${String(exact(value / scale, 9))} ${unit}`;
+  }
+  return `${String(value)} bit/s`;
+}
+
+export function formatLatency(ms: number): string {
+  if (ms >= 60_000) return `${figures(ms / 60_000)} min`;
+  if (ms >= 10_000) return `${figures(ms / 1000)} s`;
+  if (ms >= 100 || Number.isInteger(ms)) return `${String(Math.round(ms))} ms`;
+  return `${figures(ms)} ms`;
+}
+
+export function formatPercent(value: number): string {
+  return `${String(exact(value, 3))} %`;
+}
+
+export function formatBytes(value: number): string {
+  for (const [scale, unit] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]] as const) {
+    if (value >= scale) return `${figures(value / scale)} ${unit}`;
+  }
+  return `${String(Math.round(value))} B`;
+}
+
+/** Thousands apart by a thin space, whatever the browser's language. */
+export function grouped(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+}
+
+/** value rounded to so many decimals, without the noise of binary fractions. */
+export function exact(value: number, decimals = 6): number {
+  return Number(value.toFixed(decimals));
+}
+
+/** Three significant figures, without trailing zeros. */
+function figures(value: number): string {
+  return value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+function decimal(text: string | undefined): number {
+  return Number((text ?? "").replace(",", "."));
+}
