@@ -19,7 +19,7 @@ import (
 const backlog = 4096
 
 // DialContext connects to address from the host's address of the same family. Networks are tcp, tcp4, tcp6, udp,
-// udp4 and udp6. It gives up when ctx ends; without a deadline a connection attempt lasts 47 minutes, because links
+// udp4 and udp6. It gives up when ctx ends; without a deadline a connection attempt lasts 20 minutes, because links
 // may be that slow. Failures are *net.OpError around a syscall.Errno where the kernel's would be.
 func (h *Host) DialContext(ctx context.Context, network string, address netip.AddrPort) (net.Conn, error) {
 	switch network {

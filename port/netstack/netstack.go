@@ -62,6 +62,7 @@ func New(cfg Config) (*Stack, error) {
 	s := &Stack{
 		ip: stack.New(stack.Options{
 			NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
+			Clock:              clock{tcpip.NewStdClock()},
 			TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 		}),
 		link:  newLinkEndpoint(mtu),

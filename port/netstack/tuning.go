@@ -10,18 +10,47 @@ import (
 )
 
 // A link's default queue holds 10,000 bytes, which at 100 bit/s, the slowest rate the mesh allows, take 800 s to
-// send. A time-out below that would send again what is still waiting, without end; giving up before two such queues
-// have drained would end connections that work.
+// send. A time-out below that would send again what is still waiting, without end; giving up before such a queue has
+// drained would end connections that work.
 const (
 	// maxRTO bounds the retransmission time-out (RFC 6298 section 2.5 asks for at least 60 s).
 	maxRTO = 15 * time.Minute
-	// maxRetries is how often one segment is sent again. With minRTO doubling to maxRTO it takes 28 min at the
-	// least until a connection is given up (RFC 1122 section 4.2.3.5 asks for 100 s).
+	// maxRetries is how often one segment is sent again. With the time-out doubling from 200 ms to maxRTO it takes
+	// 28 min at the least until a connection is given up (RFC 1122 section 4.2.3.5 asks for 100 s).
 	maxRetries = 14
-	// synRetries is how often a SYN or SYN-ACK is sent again: 1, 2, 4 ... 64 s apart, then every 120 s, which is
-	// gVisor's fixed limit; 47 min together. Callers that want to know earlier say so with a context.
-	synRetries = 30
 )
+
+// clock is the stack's clock. It stretches the end of TCP's handshake: gVisor sends a SYN again after 1, 2, 4 ... 32 s
+// and gives up 127 s after the first one, which cannot be set otherwise. Handshake timers are the only ones that are
+// made with tcp.InitialRTO exactly.
+type clock struct{ tcpip.Clock }
+
+// AfterFunc implements tcpip.Clock.
+func (c clock) AfterFunc(d time.Duration, f func()) tcpip.Timer {
+	t := c.Clock.AfterFunc(d, f)
+	if d == tcp.InitialRTO {
+		return handshakeTimer{t}
+	}
+	return t
+}
+
+// handshakeTimer retransmits a SYN or SYN-ACK 1, 3, 7, 22, 82 and 322 s after the first one, and gives up after 20 min.
+type handshakeTimer struct{ tcpip.Timer }
+
+// Reset implements tcpip.Timer.
+func (t handshakeTimer) Reset(d time.Duration) {
+	switch d {
+	case 8 * time.Second:
+		d = 15 * time.Second
+	case 16 * time.Second:
+		d = time.Minute
+	case 32 * time.Second:
+		d = 4 * time.Minute
+	case 64 * time.Second:
+		d = maxRTO
+	}
+	t.Timer.Reset(d)
+}
 
 // Buffers are limits, not allocations: an idle connection holds none of them. They start small, so that a sender
 // on a slow link does not fill a megabyte that takes a day to drain, and grow with the window.
@@ -39,12 +68,11 @@ func tuneTCP(ip *stack.Stack) error {
 		moderate = tcpip.TCPModerateReceiveBufferOption(true)
 		rto      = tcpip.TCPMaxRTOOption(maxRTO)
 		retries  = tcpip.TCPMaxRetriesOption(maxRetries)
-		syn      = tcpip.TCPSynRetriesOption(synRetries)
 		send     = tcpip.TCPSendBufferSizeRangeOption{Min: minBuffer, Default: defaultBuffer, Max: maxBuffer}
 		receive  = tcpip.TCPReceiveBufferSizeRangeOption{Min: minBuffer, Default: defaultBuffer, Max: maxBuffer}
 	)
 	for _, option := range []tcpip.SettableTransportProtocolOption{
-		&sack, &recovery, &moderate, &rto, &retries, &syn, &send, &receive,
+		&sack, &recovery, &moderate, &rto, &retries, &send, &receive,
 	} {
 		if err := ip.SetTransportProtocolOption(tcp.ProtocolNumber, option); err != nil {
 			return fmt.Errorf("set TCP option %T: %s", option, err)
