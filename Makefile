@@ -4,7 +4,7 @@ GO       ?= go
 PKGS     := ./...
 ARTEFACTS := artefacts
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
-VIRTUAL  := -ldflags=-checklinkname=0
+VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
 .PHONY: build run test deps vet lint unit race virtual fuzz page page-dist e2e bench clean help
 
@@ -23,11 +23,12 @@ deps: ## what the tests need: Chromium (Debian) and the page's npm packages
 	scripts/deps
 
 vet:
-	$(GO) vet $(VIRTUAL) $(PKGS)
+	$(GO) vet -tags virtualtime $(PKGS)
+	$(GO) vet $(PKGS)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt -w:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 
 lint:
-	$(GO) tool staticcheck $(PKGS)
+	$(GO) tool staticcheck -tags virtualtime $(PKGS)
 	$(GO) mod tidy -diff
 
 unit: ## Go tests, without the race detector: the quick look

@@ -25,6 +25,7 @@ var layout = []string{
 	"fabric",
 	"port/porttest",
 	"port/netstack",
+	"port/netstack/virtualtime",
 	"topo",
 	"route",
 	"matrix",
