@@ -12,16 +12,13 @@ import (
 	"meshsim/link"
 )
 
-// Bandwidth is a rate in bit/s, 1 to [MaxBandwidth], or the string "unlimited". The number 0 is refused,
+// Bandwidth is a rate in bit/s, [link.MinRate] to [link.MaxRate], or the string "unlimited". The number 0 is refused,
 // because in this program's own types it means unlimited and a reader would take it for none.
 type Bandwidth int64
 
-// MaxBandwidth is the largest rate that can be asked for, 1 Tbit/s.
-const MaxBandwidth Bandwidth = 1_000_000_000_000
-
 const (
 	unlimited     = "unlimited"
-	bandwidthRule = `a whole number of bit/s from 1 to 1000000000000, or "unlimited"`
+	bandwidthRule = `a whole number of bit/s from 100 to 1000000000000, or "unlimited"`
 )
 
 // MarshalJSON writes the number, or "unlimited".
@@ -53,7 +50,7 @@ func (b *Bandwidth) UnmarshalJSON(data []byte) error {
 
 // Schema describes the type in the OpenAPI document; requests are checked against it.
 func (Bandwidth) Schema(huma.Registry) *huma.Schema {
-	least, most := 1.0, float64(MaxBandwidth)
+	least, most := float64(link.MinRate), float64(link.MaxRate)
 	return &huma.Schema{
 		Description: "A rate: " + bandwidthRule + ".",
 		OneOf: []*huma.Schema{
@@ -64,7 +61,7 @@ func (Bandwidth) Schema(huma.Registry) *huma.Schema {
 }
 
 func bandwidthOf(number float64) (Bandwidth, error) {
-	if number < 1 || number > float64(MaxBandwidth) || number != math.Trunc(number) || math.IsNaN(number) {
+	if number < float64(link.MinRate) || number > float64(link.MaxRate) || number != math.Trunc(number) || math.IsNaN(number) {
 		return 0, fmt.Errorf("%v is no bandwidth: it must be %s", number, bandwidthRule)
 	}
 	return Bandwidth(number), nil

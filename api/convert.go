@@ -51,22 +51,17 @@ func (s Settings) topo() topo.Settings {
 	}
 }
 
-// distributions are the names of the shapes of jitter, by their value in package link.
-var distributions = [...]string{
-	link.Uniform:      "uniform",
-	link.Normal:       "normal",
-	link.Pareto:       "pareto",
-	link.ParetoNormal: "paretonormal",
+// distribution reads a name that the schema has already checked.
+func distribution(name string) link.Distribution {
+	d, err := link.ParseDistribution(name)
+	if err != nil {
+		return link.Uniform
+	}
+	return d
 }
 
-func distribution(name string) link.Distribution {
-	for d, n := range distributions {
-		if n == name {
-			return link.Distribution(d)
-		}
-	}
-	return link.Uniform
-}
+// percentage is a share of 1 in percent, without the last digits that the way there and back leaves.
+func percentage(share float64) float64 { return math.Round(share*1e11) / 1e9 }
 
 // mapped converts an optional value.
 func mapped[A, B any](from *A, convert func(A) B) *B {
@@ -86,7 +81,7 @@ func pinOf(p topo.Pin) Pin {
 		Bandwidth:            mapped(p.Bandwidth, number[Bandwidth]),
 		JitterPct:            mapped(p.Jitter, number[float64]),
 		LossPct:              mapped(p.Loss, number[float64]),
-		JitterDistribution:   mapped(p.JitterDistribution, func(d link.Distribution) string { return distributions[d] }),
+		JitterDistribution:   mapped(p.JitterDistribution, link.Distribution.String),
 		JitterCorrelationPct: mapped(p.JitterCorrelation, number[float64]),
 		Burst:                mapped(p.Burst, burstOf),
 		DuplicatePct:         mapped(p.Duplicate, number[float64]),
@@ -117,7 +112,12 @@ func (p Pin) topo() topo.Pin {
 }
 
 func burstOf(g link.GilbertElliott) GilbertElliott {
-	return GilbertElliott{PPct: 100 * g.P, RPct: 100 * g.R, LossGoodPct: 100 * g.LossGood, LossBadPct: 100 * g.LossBad}
+	return GilbertElliott{
+		PPct:        percentage(g.P),
+		RPct:        percentage(g.R),
+		LossGoodPct: percentage(g.LossGood),
+		LossBadPct:  percentage(g.LossBad),
+	}
 }
 
 func (g GilbertElliott) link() link.GilbertElliott {
@@ -129,9 +129,9 @@ func paramsOf(p link.Params) LinkParams {
 		LatencyMS:  milliseconds(p.Delay),
 		Bandwidth:  Bandwidth(p.Rate),
 		JitterPct:  jitterPct(p),
-		LossPct:    100 * p.Loss,
-		QueueBytes: p.QueueLimit,
-		MTU:        p.MTU,
+		LossPct:    percentage(p.Loss),
+		QueueBytes: p.EffectiveQueueLimit(),
+		MTU:        p.EffectiveMTU(),
 	}
 }
 
@@ -140,7 +140,7 @@ func jitterPct(p link.Params) float64 {
 	if p.Delay == 0 {
 		return 0
 	}
-	return 100 * float64(p.Jitter) / float64(p.Delay)
+	return percentage(float64(p.Jitter) / float64(p.Delay))
 }
 
 func linkOf(l topo.Link, pins topo.LinkPins) Link {

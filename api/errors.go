@@ -1,12 +1,14 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"meshsim/mesh"
 	"meshsim/talk"
 	"meshsim/topo"
 )
@@ -26,41 +28,63 @@ func (e *unknownLinkError) Error() string {
 	return fmt.Sprintf("servers %d and %d are not linked now", e.pair.A, e.pair.B)
 }
 
-type sameEndsError struct{ id int }
-
-func (e *sameEndsError) Error() string {
-	return fmt.Sprintf("a link has two different ends, both are server %d", e.id)
-}
-
 type noPathError struct{ from, to int }
 
 func (e *noPathError) Error() string {
 	return fmt.Sprintf("there is no path from server %d to server %d now", e.from, e.to)
 }
 
-// status is where kinds of errors become HTTP status codes, once for all of the interface.
-func status(err error) int {
+// badValueError is a value of a request that is not allowed.
+type badValueError struct{ reason string }
+
+func (e *badValueError) Error() string { return e.reason }
+
+func badValue(format string, args ...any) error {
+	return &badValueError{reason: fmt.Sprintf(format, args...)}
+}
+
+// statusOf is where kinds of errors become HTTP status codes, once for all of the interface.
+func statusOf(err error) int {
+	if refused, ok := errors.AsType[*mesh.Error](err); ok {
+		return meshStatus(refused.Kind)
+	}
 	switch {
 	case isA[*unknownServerError](err), isA[*unknownLinkError](err), isA[*noPathError](err),
 		isA[*talk.UnknownRoomError](err), isA[*talk.UnknownServerError](err):
 		return http.StatusNotFound
-	case isA[*sameEndsError](err):
+	case isA[*badValueError](err):
 		return http.StatusUnprocessableEntity
 	case isA[*talk.UnavailableError](err):
 		return http.StatusConflict
 	case isA[*talk.RefusedError](err):
 		return http.StatusBadGateway
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+func meshStatus(kind mesh.ErrorKind) int {
+	switch kind {
+	case mesh.NotFound:
+		return http.StatusNotFound
+	case mesh.Invalid:
+		return http.StatusUnprocessableEntity
+	case mesh.Conflict:
+		return http.StatusConflict
+	case mesh.Closed:
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
 func isA[T error](err error) bool {
-	var target T
-	return errors.As(err, &target)
+	_, ok := errors.AsType[T](err)
+	return ok
 }
 
 // problemOf is an error as problem details; its sentence is the detail.
 func problemOf(err error) error {
-	code := status(err)
-	return &huma.ErrorModel{Title: http.StatusText(code), Status: code, Detail: err.Error()}
+	status := statusOf(err)
+	return &huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: err.Error()}
 }

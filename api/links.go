@@ -17,13 +17,8 @@ type linkEnds struct {
 	B int `path:"b" minimum:"0" maximum:"8388605" doc:"Id of the server at the other end."`
 }
 
-// pair names the link as the mesh does; flipped is set where the address names its ends the other way round.
-func (e linkEnds) pair() (pair topo.Pair, flipped bool) {
-	if e.A > e.B {
-		return topo.Pair{A: e.B, B: e.A}, true
-	}
-	return topo.Pair{A: e.A, B: e.B}, false
-}
+// pair names the link as the mesh does. With a > b the address has the directions the other way round.
+func (e linkEnds) pair() topo.Pair { return topo.PairOf(e.A, e.B) }
 
 func (v *v1) registerLinks(api huma.API) {
 	const tag = "links"
@@ -49,11 +44,11 @@ func (v *v1) getLink(_ context.Context, in *linkEnds) (*result[Link], error) {
 
 func (v *v1) link(ends linkEnds) (Link, error) {
 	snapshot := v.mesh.Snapshot()
-	pair, _ := ends.pair()
+	pair := ends.pair()
 	if err := checkEnds(snapshot, pair); err != nil {
 		return Link{}, err
 	}
-	l, ok := findLink(snapshot.Graph, pair)
+	l, ok := snapshot.Graph.Link(pair)
 	if !ok {
 		return Link{}, &unknownLinkError{pair: pair}
 	}
@@ -65,26 +60,25 @@ type linkPut struct {
 	Body LinkPins
 }
 
-func (v *v1) putLink(_ context.Context, in *linkPut) (*result[Link], error) {
-	pair, flipped := in.pair()
-	if err := checkEnds(v.mesh.Snapshot(), pair); err != nil {
+func (v *v1) putLink(ctx context.Context, in *linkPut) (*result[LinkPins], error) {
+	if err := checkEnds(v.mesh.Snapshot(), in.pair()); err != nil {
 		return nil, problemOf(err)
 	}
 	pins := topo.LinkPins{AB: in.Body.PinsAB.topo(), BA: in.Body.PinsBA.topo(), Cut: in.Body.Cut}
-	if flipped {
+	if in.A > in.B {
 		pins.AB, pins.BA = pins.BA, pins.AB
 	}
-	if err := v.mesh.SetPins(pair, pins); err != nil {
+	if err := v.mesh.PinLink(ctx, in.pair(), pins); err != nil {
 		return nil, problemOf(err)
 	}
-	return answer(v.link(in.linkEnds))
+	return answer(in.Body, nil)
 }
 
 func (v *v1) linkCounters(_ context.Context, in *linkEnds) (*result[[]LinkCounters], error) {
 	if _, err := v.link(*in); err != nil {
 		return nil, problemOf(err)
 	}
-	return answer(v.links.Counters(in.A, in.B), nil)
+	return answer(v.counters(in.A, in.B))
 }
 
 type pathEnds struct {
@@ -110,25 +104,10 @@ func links(s *mesh.Snapshot) []Link {
 	return list
 }
 
-func findLink(graph *topo.Graph, pair topo.Pair) (topo.Link, bool) {
-	i, ok := slices.BinarySearchFunc(graph.Links, pair, func(l topo.Link, p topo.Pair) int { return comparePairs(l.Pair, p) })
-	if !ok {
-		return topo.Link{}, false
-	}
-	return graph.Links[i], true
-}
-
-func comparePairs(p, q topo.Pair) int {
-	if p.A != q.A {
-		return p.A - q.A
-	}
-	return p.B - q.B
-}
-
 // checkEnds refuses a pair that could never be a link.
 func checkEnds(s *mesh.Snapshot, pair topo.Pair) error {
 	if pair.A == pair.B {
-		return &sameEndsError{id: pair.A}
+		return badValue("a link has two different ends, both are server %d", pair.A)
 	}
 	for _, id := range []int{pair.A, pair.B} {
 		if id < 0 || id >= len(s.Servers) {
@@ -139,9 +118,25 @@ func checkEnds(s *mesh.Snapshot, pair topo.Pair) error {
 }
 
 func (v *v1) path(from, to int) (PathInfo, error) {
-	nodes, ok := v.mesh.Path(v.mesh.Snapshot().Routes, from, to)
-	if !ok {
+	_, version := v.mesh.Routes()
+	nodes, there := v.mesh.PathNodes(version, from, to)
+	sum, back := v.mesh.Path(from, to)
+	if !there || !back {
 		return PathInfo{}, &noPathError{from: from, to: to}
 	}
-	return PathInfo{Nodes: nodes}, nil
+	return PathInfo{Nodes: nodes, RTTMS: milliseconds(sum.RTT), Bandwidth: Bandwidth(sum.Rate)}, nil
+}
+
+// counters returns the counters of a link, first from a to b.
+func (v *v1) counters(a, b int) ([]LinkCounters, error) {
+	pair := topo.PairOf(a, b)
+	stats, ok := v.fabric.LinkStats(linkID(pair))
+	if !ok {
+		return nil, &unknownLinkError{pair: pair}
+	}
+	both := []LinkCounters{countersOf(pair.A, pair.B, &stats.AB), countersOf(pair.B, pair.A, &stats.BA)}
+	if a > b {
+		slices.Reverse(both)
+	}
+	return both, nil
 }

@@ -1,6 +1,211 @@
 package api
 
-// clientPorts are the TCP ports on the host through which clients reach servers.
-type clientPorts struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
 
-func (p *clientPorts) of(id int) (port int, reason string) { return 0, "" }
+	"meshsim/mesh"
+)
+
+// maxPortID is the first server id that has no port of its own.
+const maxPortID = 1000
+
+// clientPorts are the TCP ports on loopback through which programs that cannot resolve NAME.localhost reach
+// servers: base + id, on both address families, open while the server runs. A port that is taken is told
+// and costs nothing else.
+type clientPorts struct {
+	base    int // 0: there are none
+	clients *clients
+
+	status atomic.Pointer[map[int]portStatus] // immutable; by server id
+	mu     sync.Mutex
+	waker  map[chan struct{}]struct{}
+}
+
+// portStatus is one server's port: open, or why not.
+type portStatus struct {
+	port   int
+	reason string
+}
+
+// openPort is a port that is open.
+type openPort struct {
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+}
+
+func newClientPorts(base int, c *clients) *clientPorts {
+	p := &clientPorts{base: base, clients: c, waker: make(map[chan struct{}]struct{})}
+	p.status.Store(&map[int]portStatus{})
+	return p
+}
+
+// of returns a server's port, 0 where it has none, and why a port that it should have is not open.
+func (p *clientPorts) of(id int) (port int, reason string) {
+	if p == nil {
+		return 0, ""
+	}
+	s := (*p.status.Load())[id]
+	return s.port, s.reason
+}
+
+// all returns the ports of all servers that have one or should have one. The map must not be changed.
+func (p *clientPorts) all() map[int]portStatus { return *p.status.Load() }
+
+// subscribe returns a channel that holds a value when a port was opened, closed or found taken since it was
+// last read, and a function that ends the subscription.
+func (p *clientPorts) subscribe() (<-chan struct{}, func()) {
+	wake := make(chan struct{}, 1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waker[wake] = struct{}{}
+	return wake, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.waker, wake)
+	}
+}
+
+// run opens and closes ports as servers start and stop, until ctx ends, and then closes all.
+func (p *clientPorts) run(ctx context.Context) {
+	if p.base == 0 {
+		return
+	}
+	open := make(map[int]*openPort)
+	defer func() {
+		for _, port := range open {
+			port.close()
+		}
+	}()
+	changes := p.clients.mesh.Subscribe()
+	p.update(ctx, open, changes.Snapshot().Servers)
+	for {
+		change, err := changes.Next(ctx)
+		if err != nil {
+			return
+		}
+		p.update(ctx, open, change.Servers)
+	}
+}
+
+func (p *clientPorts) update(ctx context.Context, open map[int]*openPort, servers []mesh.Server) {
+	status := maps.Clone(*p.status.Load())
+	for _, server := range servers {
+		p.follow(ctx, open, status, server)
+	}
+	if maps.Equal(status, *p.status.Load()) {
+		return
+	}
+	p.status.Store(&status)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for wake := range p.waker {
+		select {
+		case wake <- struct{}{}:
+		default: // it has not yet looked at the change before
+		}
+	}
+}
+
+// follow opens or closes the port of one server as its state wants it.
+func (p *clientPorts) follow(ctx context.Context, open map[int]*openPort, status map[int]portStatus, server mesh.Server) {
+	port, isOpen := open[server.ID]
+	wanted := server.State.Wired() && server.ID < maxPortID
+	switch {
+	case wanted && !isOpen:
+		number := p.base + server.ID
+		opened, err := p.open(ctx, server.ID, number)
+		if err != nil {
+			status[server.ID] = portStatus{reason: err.Error()}
+			return
+		}
+		open[server.ID] = opened
+		status[server.ID] = portStatus{port: number}
+	case !wanted:
+		if isOpen {
+			port.close()
+			delete(open, server.ID)
+		}
+		delete(status, server.ID)
+	}
+}
+
+func (p *clientPorts) open(ctx context.Context, id, number int) (*openPort, error) {
+	listeners, err := ListenLoopback(number)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	port := &openPort{cancel: cancel}
+	for _, l := range listeners {
+		stop := context.AfterFunc(ctx, func() { l.Close() })
+		port.wait.Go(func() {
+			defer stop()
+			defer l.Close()
+			p.accept(ctx, l, id, port)
+		})
+	}
+	return port, nil
+}
+
+func (p *clientPorts) accept(ctx context.Context, l net.Listener, id int, port *openPort) {
+	for {
+		conn, err := l.Accept()
+		if err == nil {
+			port.wait.Go(func() { p.serve(ctx, id, conn) })
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || !pause(ctx, acceptPause) {
+			return
+		}
+	}
+}
+
+func (p *clientPorts) serve(ctx context.Context, id int, conn net.Conn) {
+	if err := p.clients.connect(ctx, id, conn); err != nil {
+		abort(conn)
+	}
+}
+
+// close closes the port and its connections and waits for them.
+func (o *openPort) close() {
+	o.cancel()
+	o.wait.Wait()
+}
+
+// ListenLoopback listens at a TCP port of 127.0.0.1 and ::1: some resolvers try the one first, some the
+// other. Where the host has no IPv6 the first is enough. Port 0 picks one that is free.
+func ListenLoopback(port int) ([]net.Listener, error) {
+	v4, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, listenError(port, err)
+	}
+	port = v4.Addr().(*net.TCPAddr).Port
+	v6, err := net.Listen("tcp6", net.JoinHostPort("::1", strconv.Itoa(port)))
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+		return []net.Listener{v4}, nil
+	}
+	if err != nil {
+		v4.Close()
+		return nil, listenError(port, err)
+	}
+	return []net.Listener{v4, v6}, nil
+}
+
+// listenError says in a sentence why a port cannot be listened at.
+func listenError(port int, err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %d is taken by another program: %w", port, err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("port %d needs a permission that this program does not have: %w", port, err)
+	}
+	return fmt.Errorf("port %d cannot be opened: %w", port, err)
+}

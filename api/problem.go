@@ -67,3 +67,34 @@ func writeProblem(w http.ResponseWriter, status int, detail string) {
 	problem := huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail}
 	_ = json.NewEncoder(w).Encode(&problem) // the reader is gone: nobody is left to tell
 }
+
+// problems answers with problem details where the mux has no operation for a request.
+func problems(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		refused := &statusOnly{header: w.Header()}
+		handler.ServeHTTP(refused, r)
+		detail := fmt.Sprintf("there is nothing at %s; what there is stands in %s/openapi.json", quoted(r.URL.Path), prefix)
+		if allow := w.Header().Get("Allow"); refused.status == http.StatusMethodNotAllowed {
+			detail = fmt.Sprintf("%s cannot be done here: allowed are %s", quoted(r.Method), allow)
+		}
+		w.Header().Del("Content-Length")
+		writeProblem(w, refused.status, detail)
+	})
+}
+
+// statusOnly is an http.ResponseWriter that keeps the status and the header.
+type statusOnly struct {
+	header http.Header
+	status int
+}
+
+func (s *statusOnly) Header() http.Header { return s.header }
+
+func (s *statusOnly) WriteHeader(status int) { s.status = status }
+
+func (s *statusOnly) Write(p []byte) (int, error) { return len(p), nil }

@@ -28,7 +28,7 @@ type roomID struct {
 }
 
 func (v *v1) listRooms(context.Context, *nothing) (*result[[]Room], error) {
-	return answer(rooms(v.talk.Rooms()), nil)
+	return answer(roomsOf(v.talk.Rooms()), nil)
 }
 
 func (v *v1) makeRoom(ctx context.Context, in *struct{ Body NewRoom }) (*result[Room], error) {
@@ -90,7 +90,7 @@ func roomOf(r *talk.Room) Room {
 	return room
 }
 
-func rooms(list []*talk.Room) []Room {
+func roomsOf(list []*talk.Room) []Room {
 	shown := make([]Room, len(list))
 	for i, r := range list {
 		shown[i] = roomOf(r)

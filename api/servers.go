@@ -25,20 +25,20 @@ func (v *v1) registerServers(api huma.API) {
 		"Links, latencies and routes follow at once."), v.moveServer)
 	huma.Register(api, operation("remove-server", http.MethodDelete, "/servers/{id}", tag, "Remove a server",
 		"It is stopped if need be. Restoring it brings back the same id, key and rooms."), v.removeServer)
-	v.registerAction(api, "start", "Start a stopped or failed server", Mesh.Start)
-	v.registerAction(api, "stop", "Stop a server; it keeps its key and rooms", Mesh.Stop)
-	v.registerAction(api, "pause", "Freeze a running server: it keeps its connections and does nothing", Mesh.Pause)
-	v.registerAction(api, "resume", "Let a paused server go on", Mesh.Resume)
-	v.registerAction(api, "restore", "Bring back a removed server", Mesh.Restore)
+	v.registerAction(api, "start", "Start a stopped or failed server", (*mesh.Mesh).Start)
+	v.registerAction(api, "stop", "Stop a server; it keeps its key and rooms", (*mesh.Mesh).Stop)
+	v.registerAction(api, "pause", "Freeze a running server: it keeps its connections and does nothing", (*mesh.Mesh).Pause)
+	v.registerAction(api, "resume", "Let a paused server go on", (*mesh.Mesh).Resume)
+	v.registerAction(api, "restore", "Bring back a removed server", (*mesh.Mesh).Restore)
 }
 
 // registerAction registers one step of a server's life cycle. A step that is impossible in the server's
 // state is a conflict.
-func (v *v1) registerAction(api huma.API, name, summary string, act func(Mesh, int) error) {
+func (v *v1) registerAction(api huma.API, name, summary string, act func(*mesh.Mesh, context.Context, int) error) {
 	op := operation(name+"-server", http.MethodPost, "/servers/{id}/"+name, "servers", summary,
 		"Answers once the step has begun; the server's state tells how it goes.")
-	huma.Register(api, op, func(_ context.Context, in *serverID) (*result[Server], error) {
-		if err := act(v.mesh, in.ID); err != nil {
+	huma.Register(api, op, func(ctx context.Context, in *serverID) (*result[Server], error) {
+		if err := act(v.mesh, ctx, in.ID); err != nil {
 			return nil, problemOf(err)
 		}
 		return answer(v.server(in.ID))
@@ -53,20 +53,20 @@ func (v *v1) getServer(_ context.Context, in *serverID) (*result[Server], error)
 	return answer(v.server(in.ID))
 }
 
-func (v *v1) addServer(_ context.Context, in *struct{ Body NewServer }) (*result[Server], error) {
-	added, err := v.mesh.Add(in.Body)
+func (v *v1) addServer(ctx context.Context, in *struct{ Body NewServer }) (*result[Server], error) {
+	added, err := v.mesh.Add(ctx, mesh.AddServer(in.Body))
 	if err != nil {
 		return nil, problemOf(err)
 	}
 	return answer(v.view.server(added), nil)
 }
 
-type movePut struct {
+type movePatch struct {
 	serverID
 	Body ServerPatch
 }
 
-func (v *v1) moveServer(_ context.Context, in *movePut) (*result[Server], error) {
+func (v *v1) moveServer(ctx context.Context, in *movePatch) (*result[Server], error) {
 	now, err := v.find(in.ID)
 	if err != nil {
 		return nil, problemOf(err)
@@ -78,14 +78,14 @@ func (v *v1) moveServer(_ context.Context, in *movePut) (*result[Server], error)
 	if in.Body.Y != nil {
 		y = *in.Body.Y
 	}
-	if err := v.mesh.Move(in.ID, x, y); err != nil {
+	if err := v.mesh.Move(ctx, in.ID, x, y); err != nil {
 		return nil, problemOf(err)
 	}
 	return answer(v.server(in.ID))
 }
 
-func (v *v1) removeServer(_ context.Context, in *serverID) (*result[Server], error) {
-	if err := v.mesh.Remove(in.ID); err != nil {
+func (v *v1) removeServer(ctx context.Context, in *serverID) (*result[Server], error) {
+	if err := v.mesh.Remove(ctx, in.ID); err != nil {
 		return nil, problemOf(err)
 	}
 	return answer(v.server(in.ID))

@@ -15,8 +15,8 @@ func (v *v1) registerSettings(api huma.API) {
 		})
 	huma.Register(api, operation("put-settings", http.MethodPut, "/settings", tag, "Replace all settings",
 		"Links and routes follow at once."),
-		func(_ context.Context, in *struct{ Body Settings }) (*result[Settings], error) {
-			if err := v.mesh.SetSettings(in.Body.topo()); err != nil {
+		func(ctx context.Context, in *struct{ Body Settings }) (*result[Settings], error) {
+			if err := v.mesh.SetSettings(ctx, in.Body.topo()); err != nil {
 				return nil, problemOf(err)
 			}
 			return answer(settingsOf(v.mesh.Snapshot().Settings), nil)

@@ -2,20 +2,24 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"runtime"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"meshsim/fabric"
+	"meshsim/mesh"
 	"meshsim/talk"
 )
 
 // v1 is what the operations of /api/v1 act on.
 type v1 struct {
-	mesh    Mesh
+	mesh    *mesh.Mesh
 	talk    *talk.Talk
 	view    view
-	links   LinkObserver
+	fabric  *fabric.Fabric
+	log     *slog.Logger
 	version string
 }
 

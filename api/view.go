@@ -7,8 +7,8 @@ import (
 
 // view shows the mesh's own types as the wire's.
 type view struct {
-	host  string // under which clients reach servers: NAME.host
-	ports *clientPorts
+	authority string // under which clients reach servers: NAME.authority
+	ports     *clientPorts
 }
 
 func (v view) server(s mesh.Server) Server {
@@ -23,7 +23,7 @@ func (v view) server(s mesh.Server) Server {
 		State:           string(s.State),
 		Reason:          s.Reason,
 		Log:             s.LogTail,
-		ClientURL:       "http://" + s.Name + "." + v.host,
+		ClientURL:       "http://" + s.Name + "." + v.authority,
 		ClientPort:      port,
 		ClientPortError: portError,
 		IPv4:            v4.String(),

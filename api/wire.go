@@ -10,15 +10,15 @@ package api
 type Settings struct {
 	Bandwidth      Bandwidth `json:"bandwidth" doc:"Of a link of length 0, or of every link without decay."`
 	DecayBandwidth bool      `json:"decay_bandwidth" doc:"Bandwidth falls linearly with distance."`
-	MaxLatencyMS   float64   `json:"max_latency_ms" minimum:"0" maximum:"3600000" doc:"Servers as far apart as this, or further, are not linked."`
+	MaxLatencyMS   float64   `json:"max_latency_ms" exclusiveMinimum:"0" maximum:"86400000" doc:"Servers as far apart as this, or further, are not linked."`
 	// MinBandwidth in bit/s; 0 is no minimum.
-	MinBandwidth    int64     `json:"min_bandwidth" minimum:"0" maximum:"1000000000000" doc:"In bit/s: a link must have more than this; 0 is no minimum."`
+	MinBandwidth    int64     `json:"min_bandwidth" minimum:"0" exclusiveMaximum:"100000000000" doc:"In bit/s: a link must have more than this; 0 is no minimum."`
 	JitterPct       float64   `json:"jitter_pct" minimum:"0" maximum:"100" doc:"Of each link's latency."`
 	LossPct         float64   `json:"loss_pct" minimum:"0" maximum:"100" doc:"Of the packets of each link."`
 	CostFunction    string    `json:"cost_function" enum:"cost_min_latency,cost_max_bandwidth" doc:"What routes minimise: the sum of latencies, or of 1/bandwidth."`
-	LatencyScalePct float64   `json:"latency_scale_pct" minimum:"0" maximum:"100000" doc:"At 100, one pixel of the canvas is one millisecond."`
-	Neighbours      int       `json:"neighbours" minimum:"1" maximum:"100" doc:"How many nearest servers each server links to."`
-	ClientLatencyMS float64   `json:"client_latency_ms" minimum:"0" maximum:"3600000" doc:"Of the link between a server and its clients."`
+	LatencyScalePct float64   `json:"latency_scale_pct" exclusiveMinimum:"0" maximum:"100000" doc:"At 100, one pixel of the canvas is one millisecond."`
+	Neighbours      int       `json:"neighbours" minimum:"1" maximum:"1000" doc:"How many nearest servers each server links to."`
+	ClientLatencyMS float64   `json:"client_latency_ms" minimum:"0" maximum:"86400000" doc:"Of the link between a server and its clients."`
 	ClientBandwidth Bandwidth `json:"client_bandwidth"`
 	ClientJitterPct float64   `json:"client_jitter_pct" minimum:"0" maximum:"100"`
 	ClientLossPct   float64   `json:"client_loss_pct" minimum:"0" maximum:"100"`
@@ -55,7 +55,7 @@ type LinkParams struct {
 
 // Pin holds what is fixed for one direction of a link; absent is derived.
 type Pin struct {
-	LatencyMS            *float64        `json:"latency_ms,omitempty" minimum:"0" maximum:"3600000"`
+	LatencyMS            *float64        `json:"latency_ms,omitempty" minimum:"0" maximum:"86400000"`
 	Bandwidth            *Bandwidth      `json:"bandwidth,omitempty"`
 	JitterPct            *float64        `json:"jitter_pct,omitempty" minimum:"0" maximum:"100"`
 	LossPct              *float64        `json:"loss_pct,omitempty" minimum:"0" maximum:"100"`
@@ -65,9 +65,9 @@ type Pin struct {
 	DuplicatePct         *float64        `json:"duplicate_pct,omitempty" minimum:"0" maximum:"100"`
 	ReorderPct           *float64        `json:"reorder_pct,omitempty" minimum:"0" maximum:"100"`
 	CorruptPct           *float64        `json:"corrupt_pct,omitempty" minimum:"0" maximum:"100"`
-	QueueBytes           *int            `json:"queue_bytes,omitempty" minimum:"1" maximum:"1000000000"`
-	OverheadBytes        *int            `json:"overhead_bytes,omitempty" minimum:"0" maximum:"10000"`
-	MTU                  *int            `json:"mtu,omitempty" minimum:"1280" maximum:"65535"`
+	QueueBytes           *int            `json:"queue_bytes,omitempty" minimum:"1" maximum:"1073741824"`
+	OverheadBytes        *int            `json:"overhead_bytes,omitempty" minimum:"0" maximum:"65535"`
+	MTU                  *int            `json:"mtu,omitempty" minimum:"68" maximum:"65535"`
 }
 
 // GilbertElliott is bursty loss: the chance per packet to enter and to leave the bad state, and the loss in

@@ -1,0 +1,132 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"meshsim/fabric"
+	"meshsim/mesh"
+	"meshsim/talk"
+	"meshsim/telemetry"
+)
+
+// Config is what the interface stands on. Mesh, Talk, Events, Fabric, Dial and Page are needed.
+type Config struct {
+	Mesh   *mesh.Mesh
+	Talk   *talk.Talk
+	Events *telemetry.Hub
+	Fabric *fabric.Fabric
+	Dial   Dialer // a client's connection to a server
+	Page   fs.FS  // index.html at its root
+
+	// Authority is what follows the name in a server's client URL: http://NAME.Authority. It is localhost with
+	// the port.
+	Authority string
+	// Names are the hosts, besides localhost and IP addresses, under which the control interface is reached.
+	Names []string
+	// Token must come with every request to the control interface; empty where none is needed.
+	Token string
+	// ClientPorts is the TCP port on loopback of server 0; those of the servers after it follow. 0 opens none.
+	ClientPorts int
+
+	Version string
+	Logger  *slog.Logger // nil discards
+}
+
+// Frontend is the HTTP interface of a running mesh.
+//
+//	New -> Serve (blocks until its context ends, and then ends all connections)
+type Frontend struct {
+	handler  http.Handler
+	clients  *clients
+	ports    *clientPorts
+	original *original
+	streams  *streams
+	log      *slog.Logger
+}
+
+// New prepares the interface and starts nothing.
+func New(c Config) *Frontend {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	access := &clients{mesh: c.Mesh, dial: c.Dial, log: c.Logger}
+	ports := newClientPorts(c.ClientPorts, access)
+	v := &v1{
+		mesh:    c.Mesh,
+		talk:    c.Talk,
+		fabric:  c.Fabric,
+		view:    view{authority: c.Authority, ports: ports},
+		version: c.Version,
+		log:     c.Logger,
+	}
+	s := &Frontend{
+		clients:  access,
+		ports:    ports,
+		original: &original{mesh: c.Mesh, events: c.Events, log: c.Logger},
+		streams:  &streams{v1: v, events: c.Events},
+		log:      c.Logger,
+	}
+	s.handler = &guard{token: c.Token, names: c.Names, next: s.routes(v, c.Page)}
+	return s
+}
+
+// routes is everything that the control interface serves.
+func (s *Frontend) routes(v *v1, page fs.FS) http.Handler {
+	operations := http.NewServeMux()
+	newV1(operations, v)
+	operations.Handle("GET "+prefix+"/stream", s.streams)
+
+	mux := http.NewServeMux()
+	mux.Handle(prefix+"/", problems(operations))
+	s.original.register(mux)
+	mux.Handle("GET /", pages(page))
+	return mux
+}
+
+// ServeHTTP answers requests to the control interface, the original's included. Clients' requests to servers
+// do not come here: they are told apart by Serve, connection by connection.
+func (s *Frontend) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// readHeaderTimeout is how long a connection that is kept open may take to send a request's head.
+const readHeaderTimeout = 30 * time.Second
+
+// Serve answers at the listeners, and at the clients' ports, until ctx ends or a listener fails. It closes
+// them, ends all connections and returns once every goroutine has ended.
+func (s *Frontend) Serve(ctx context.Context, listeners ...net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: readHeaderTimeout,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	var running sync.WaitGroup
+	running.Go(func() { s.ports.run(ctx) })
+	failures := make(chan error, len(listeners))
+	for _, l := range listeners {
+		sorted := newSorter(l, s.clients.claim)
+		running.Go(func() {
+			failures <- server.Serve(sorted)
+			sorted.Close()
+		})
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failures:
+	}
+	cancel()
+	err = errors.Join(err, server.Close())
+	running.Wait()
+	s.streams.open.Wait()
+	s.original.open.Wait()
+	return err
+}

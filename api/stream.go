@@ -1,0 +1,294 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"meshsim/mesh"
+	"meshsim/talk"
+	"meshsim/telemetry"
+)
+
+const (
+	// diffInterval is the least time between two diffs: a page draws no more often.
+	diffInterval = 15 * time.Millisecond
+	// counterInterval is the time between two frames of counters (CONTRACTS.md, Telemetry).
+	counterInterval = 250 * time.Millisecond
+	// writeTimeout is how long a reader may leave one frame waiting before it is dropped.
+	writeTimeout = 30 * time.Second
+	// pingInterval is how often a reader must show that it is there.
+	pingInterval = 20 * time.Second
+)
+
+// streams serves /api/v1/stream. Each reader has a goroutine that writes, and is told differences from what
+// it was last told, so that a slow one costs no memory besides the telemetry hub's bounded backlog.
+type streams struct {
+	v1     *v1
+	events *telemetry.Hub
+	open   sync.WaitGroup
+}
+
+// ServeHTTP implements http.Handler. The connection ends with the reader, or with the server's context.
+func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.open.Add(1)
+	defer s.open.Done()
+	conn, ctx, cancel, err := upgrade(w, r)
+	if err != nil {
+		return // Accept has answered
+	}
+	defer cancel()
+	err = s.follow(ctx, conn)
+	hangUp(conn, r.Context(), err)
+}
+
+// upgrade makes a WebSocket of a request. The context ends when the reader goes; what it sends is ignored.
+// The guard has checked where the request comes from.
+func upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, context.Context, context.CancelFunc, error) {
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	go func() {
+		defer cancel()
+		for {
+			_, message, err := conn.Reader(ctx)
+			if err != nil {
+				return
+			}
+			if _, err := io.Copy(io.Discard, message); err != nil {
+				return
+			}
+		}
+	}()
+	return conn, ctx, cancel, nil
+}
+
+// hangUp ends a WebSocket with the reason.
+func hangUp(conn *websocket.Conn, server context.Context, err error) {
+	if server.Err() != nil {
+		conn.Close(websocket.StatusGoingAway, "meshsim is shutting down")
+		return
+	}
+	if err != nil {
+		conn.CloseNow()
+		return
+	}
+	conn.Close(websocket.StatusNormalClosure, "")
+}
+
+// follow writes frames until the context ends or the reader fails.
+func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var feeds sync.WaitGroup
+	defer feeds.Wait()
+	defer cancel()
+
+	telemetry := s.events.Subscribe()
+	defer telemetry.Close()
+	roomsChanged, endRooms := s.v1.talk.Subscribe()
+	defer endRooms()
+	portsChanged, endPorts := s.v1.view.ports.subscribe()
+	defer endPorts()
+	changes := s.v1.mesh.Subscribe()
+	session := newSession(s.v1, changes.Snapshot(), func(f Frame) error { return writeFrame(ctx, conn, f) })
+
+	changed := feed(ctx, &feeds, paced(changes.Next))
+	batches := feed(ctx, &feeds, telemetry.Next)
+	counters := time.NewTicker(counterInterval)
+	defer counters.Stop()
+	pings := time.NewTicker(pingInterval)
+	defer pings.Stop()
+
+	err := session.snapshot()
+	for err == nil {
+		select {
+		case change, ok := <-changed:
+			if !ok {
+				return nil
+			}
+			err = session.change(change)
+		case batch, ok := <-batches:
+			if !ok {
+				return nil
+			}
+			err = session.batch(batch)
+		case <-roomsChanged:
+			err = session.roomsChanged()
+		case <-portsChanged:
+			err = session.portsChanged()
+		case <-counters.C:
+			err = session.countersDue()
+		case <-pings.C:
+			err = ping(ctx, conn)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return err
+}
+
+// feed makes a channel of a function that waits for the next of something. It is closed when the function
+// fails. What comes while nobody takes is left to the function's own queue.
+func feed[T any](ctx context.Context, running *sync.WaitGroup, next func(context.Context) (T, error)) <-chan T {
+	values := make(chan T)
+	running.Go(func() {
+		defer close(values)
+		for {
+			value, err := next(ctx)
+			if err != nil {
+				return
+			}
+			select {
+			case values <- value:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return values
+}
+
+// paced lets changes gather between two calls.
+func paced(next func(context.Context) (mesh.Change, error)) func(context.Context) (mesh.Change, error) {
+	var last time.Time
+	return func(ctx context.Context) (mesh.Change, error) {
+		if wait := diffInterval - time.Since(last); wait > 0 && !pause(ctx, wait) {
+			return mesh.Change{}, ctx.Err()
+		}
+		change, err := next(ctx)
+		last = time.Now()
+		return change, err
+	}
+}
+
+func writeFrame(ctx context.Context, conn *websocket.Conn, frame Frame) error {
+	encoded, err := json.Marshal(frame)
+	if err != nil {
+		return err
+	}
+	return writeText(ctx, conn, encoded)
+}
+
+func writeText(ctx context.Context, conn *websocket.Conn, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	return conn.Write(ctx, websocket.MessageText, text)
+}
+
+func ping(ctx context.Context, conn *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, pingInterval)
+	defer cancel()
+	return conn.Ping(ctx)
+}
+
+// session is what one reader has been told. It is for one goroutine.
+type session struct {
+	v1    *v1
+	write func(Frame) error
+	start time.Time
+
+	told     *mesh.Snapshot
+	rooms    map[string]*talk.Room
+	ports    map[int]portStatus
+	events   eventWriter
+	counters counterReader
+}
+
+func newSession(v *v1, told *mesh.Snapshot, write func(Frame) error) *session {
+	start := time.Now()
+	return &session{
+		v1:       v,
+		write:    write,
+		start:    start,
+		told:     told,
+		events:   newEventWriter(start, v.mesh.PathNodes),
+		counters: newCounterReader(v.fabric, start),
+	}
+}
+
+// snapshot tells the reader everything.
+func (s *session) snapshot() error {
+	rooms := s.v1.talk.Rooms()
+	s.rooms = make(map[string]*talk.Room, len(rooms))
+	for _, r := range rooms {
+		s.rooms[r.ID] = r
+	}
+	s.ports = s.v1.view.ports.all()
+	return s.write(Frame{Type: "snapshot", Snapshot: &SnapshotFrame{
+		Version:  s.told.Version,
+		Settings: settingsOf(s.told.Settings),
+		Servers:  s.v1.view.servers(s.told.Servers),
+		Links:    links(s.told),
+		Rooms:    roomsOf(rooms),
+		Kinds:    s.v1.mesh.Kinds(),
+	}})
+}
+
+func (s *session) change(c mesh.Change) error {
+	s.told = c.Snapshot
+	diff := DiffFrame{Version: c.Snapshot.Version, Servers: s.v1.view.servers(c.Servers)}
+	if c.Settings != nil {
+		settings := settingsOf(*c.Settings)
+		diff.Settings = &settings
+	}
+	for _, l := range c.Links {
+		diff.Links = append(diff.Links, linkOf(l, c.Snapshot.Pins[l.Pair]))
+	}
+	for _, p := range c.Removed {
+		diff.RemovedLinks = append(diff.RemovedLinks, [2]int{p.A, p.B})
+	}
+	return s.write(Frame{Type: "diff", Diff: &diff})
+}
+
+func (s *session) roomsChanged() error {
+	diff := DiffFrame{Version: s.told.Version}
+	for _, r := range s.v1.talk.Rooms() {
+		if s.rooms[r.ID] == r {
+			continue
+		}
+		s.rooms[r.ID] = r
+		diff.Rooms = append(diff.Rooms, roomOf(r))
+	}
+	if len(diff.Rooms) == 0 {
+		return nil
+	}
+	return s.write(Frame{Type: "diff", Diff: &diff})
+}
+
+func (s *session) portsChanged() error {
+	ports := s.v1.view.ports.all()
+	diff := DiffFrame{Version: s.told.Version}
+	for _, server := range s.told.Servers {
+		if ports[server.ID] != s.ports[server.ID] {
+			diff.Servers = append(diff.Servers, s.v1.view.server(server))
+		}
+	}
+	s.ports = ports
+	if len(diff.Servers) == 0 {
+		return nil
+	}
+	return s.write(Frame{Type: "diff", Diff: &diff})
+}
+
+// batch tells what was sent and received. A reader that lost some is told everything anew first: it may
+// have missed more than it can know.
+func (s *session) batch(b telemetry.Batch) error {
+	if b.Lost > 0 {
+		s.events.forget()
+		if err := s.snapshot(); err != nil {
+			return err
+		}
+	}
+	return s.write(Frame{Type: "events", Events: s.events.frame(b, time.Now())})
+}
+
+func (s *session) countersDue() error {
+	return s.write(Frame{Type: "counters", Counters: s.counters.frame(s.told.Graph, time.Now())})
+}
