@@ -32,29 +32,40 @@ func (s *Shaper) delay() time.Duration {
 	return max(0, p.Delay+time.Duration(float64(p.Jitter)*p.JitterDistribution.quantile(u)))
 }
 
-// quantileLimit bounds the tails: netem's tables end at four standard deviations.
-const quantileLimit = 4
-
-// quantile maps a uniform u in [0, 1) to the distribution's deviation from its mean, in units of Jitter.
+// quantile maps a uniform u in [0, 1) to the distribution's deviation from its mean, in units of Jitter. The
+// distributions are netem's, cut off so that no packet is delayed for good, and scaled so that what is left
+// has exactly mean 0 and, but for Uniform, standard deviation 1 (netem's tables miss both by up to a fifth).
 func (d Distribution) quantile(u float64) float64 {
 	switch d {
 	case Normal:
-		return bound(normalQuantile(u))
+		return normalQuantile(u)
 	case Pareto:
-		return bound(paretoQuantile(u))
+		return paretoQuantile(u)
 	case ParetoNormal:
-		// iproute2's table: a quarter normal and three quarters Pareto.
-		return bound(0.25*bound(normalQuantile(u)) + 0.75*bound(paretoQuantile(u)))
+		return (0.25*normalQuantile(u) + 0.75*paretoQuantile(u)) / paretoNormalDeviation
 	}
 	return 2*u - 1
 }
 
-func bound(x float64) float64 { return max(-quantileLimit, min(x, quantileLimit)) }
+// normalLimit cuts the normal distribution off, in standard deviations, as netem's tables do.
+const normalLimit = 4
 
-func normalQuantile(u float64) float64 { return math.Sqrt2 * math.Erfinv(2*u-1) }
-
-// paretoQuantile is that of a Pareto distribution of shape 3 (as netem's) and scale 1, moved and scaled to
-// mean 0 and standard deviation 1: its own are 3/2 and sqrt(3)/2.
-func paretoQuantile(u float64) float64 {
-	return (1/math.Cbrt(1-u) - 1.5) * 2 / math.Sqrt(3)
+func normalQuantile(u float64) float64 {
+	return max(-normalLimit, min(math.Sqrt2*math.Erfinv(2*u-1), normalLimit))
 }
+
+// A Pareto distribution of scale 1 and shape 3, netem's, cut off at c has mean 3/2 - 1/(2c^2) and mean square
+// 3 - 2/c. At 5 that makes a mean of 1.48 and a standard deviation of 0.64.
+const (
+	paretoLimit     = 5
+	paretoMean      = 1.48
+	paretoDeviation = 0.64
+)
+
+func paretoQuantile(u float64) float64 {
+	return (min(1/math.Cbrt(1-u), paretoLimit) - paretoMean) / paretoDeviation
+}
+
+// paretoNormalDeviation is the standard deviation of a quarter normal and three quarters Pareto at the same
+// u, by numerical integration.
+const paretoNormalDeviation = 0.96536
