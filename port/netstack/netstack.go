@@ -61,9 +61,12 @@ func New(cfg Config) (*Stack, error) {
 	}
 	s := &Stack{
 		ip: stack.New(stack.Options{
-			NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
-			Clock:              clock{tcpip.NewStdClock()},
+			NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4Factory(), ipv6.NewProtocol},
 			TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocolCUBIC, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
+			Clock:              clock{tcpip.NewStdClock()},
+			Stats:              allStats(),
+			RandSource:         source{},
+			IPTables:           acceptAll(),
 		}),
 		link:  newLinkEndpoint(mtu),
 		hosts: make(map[*Host]struct{}),
