@@ -87,6 +87,22 @@ export function fit(box: Box<World>, width: number, height: number, insets: Inse
   return { k, x: insets.left + roomX / 2 - midX * k, y: insets.top + roomY / 2 - midY * k };
 }
 
+/** The view moved by the least that brings the box inside the insets; where it does not fit, its start. */
+export function reveal(view: View, box: Box<World>, width: number, height: number, insets: Insets): View {
+  const [a, b] = [toScreen(view, box.min), toScreen(view, box.max)];
+  return {
+    k: view.k,
+    x: view.x + shift(a.x, b.x, insets.left, width - insets.right),
+    y: view.y + shift(a.y, b.y, insets.top, height - insets.bottom),
+  };
+}
+
+/** By how much [a, b] is to be moved to lie in [least, most]. */
+function shift(a: number, b: number, least: number, most: number): number {
+  if (a < least) return least - a;
+  return b > most ? Math.max(most - b, least - a) : 0;
+}
+
 export function clamp(value: number, least: number, most: number): number {
   return Math.min(most, Math.max(least, value));
 }

@@ -67,7 +67,7 @@ export class App {
   readonly #stream: Stream;
   readonly #movers = new Map<number, Latest<World>>();
   readonly #undone: Undoable[] = [];
-  #trafficTimer: ReturnType<typeof setTimeout> | undefined;
+  #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -148,8 +148,10 @@ export class App {
   }
 
   #trafficChanged(): void {
-    this.#trafficTimer ??= setTimeout(() => {
-      this.#trafficTimer = undefined;
+    if (this.#trafficWaits) return;
+    this.#trafficWaits = true;
+    setTimeout(() => {
+      this.#trafficWaits = false;
       this.trafficVersion++;
     }, TRAFFIC_GAP_MS);
   }

@@ -2,6 +2,13 @@
 import type { Link, LinkPins, Pin } from "./types";
 
 export type Way = "both" | "ab" | "ba";
+/** A direction as the inspector shows it: its name, empty where it is both, and an arrow. */
+export interface WayShown {
+  readonly way: Way;
+  readonly name: string;
+  readonly sign: string;
+}
+
 export type PinKey = keyof Pin;
 
 /** The link's pins with one parameter pinned to a value, or derived again where the value is undefined. */

@@ -149,7 +149,8 @@ function linkWidth(link: Link): number {
 
 /** Whether the segment may be seen: its bounding box meets the drawing area. */
 function crosses(a: Screen, b: Screen, { width, height }: SceneInput): boolean {
-  return Math.max(a.x, b.x) > 0 && Math.min(a.x, b.x) < width && Math.max(a.y, b.y) > 0 && Math.min(a.y, b.y) < height;
+  const across = Math.max(a.x, b.x) >= 0 && Math.min(a.x, b.x) <= width;
+  return across && Math.max(a.y, b.y) >= 0 && Math.min(a.y, b.y) <= height;
 }
 
 function sceneLabels(nodes: readonly SceneNode[], links: readonly SceneLink[], input: SceneInput): SceneLabel[] {

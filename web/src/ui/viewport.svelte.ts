@@ -1,5 +1,5 @@
 /** What part of the world the board shows, and how it changes by itself: zoom steps, fitting, gliding. */
-import { boundsOf, clamp, fit, type Insets, MAX_ZOOM, MIN_ZOOM, type Screen, toWorld, type View, type World } from "../geometry/space";
+import { boundsOf, clamp, fit, type Insets, MAX_ZOOM, MIN_ZOOM, reveal, type Screen, toWorld, type View, type World } from "../geometry/space";
 
 const GLIDE_MS = 220;
 
@@ -37,6 +37,14 @@ export class Viewport {
     const view = fit(box, this.width, this.height, insets);
     if (gliding) this.glide(view);
     else this.apply(view);
+  }
+
+  /** Pans by the least that shows the points. */
+  show(points: Iterable<World>, insets: Insets): void {
+    const box = boundsOf(points);
+    if (!box) return;
+    const to = reveal(this.view, box, this.width, this.height, insets);
+    if (to.x !== this.view.x || to.y !== this.view.y) this.glide(to);
   }
 
   glide(to: View): void {

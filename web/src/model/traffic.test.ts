@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { Traffic } from "./traffic";
+import type { EventsFrame } from "./types";
+
+const info = { id: "$a", type: "m.room.message", room: "!r:hs0", sender: "@matthew:hs0", bytes: 400 };
+
+function sent(at: number, more: Partial<EventsFrame> = {}): EventsFrame {
+  return {
+    at_ms: at,
+    events: [info],
+    paths: [
+      { id: 5, nodes: [0, 2, 1] },
+      { id: 6, nodes: [0, 2] },
+    ],
+    sent: [{ event: "$a", from: 0, to: [1, 2], path: [5, 6], at_ms: [at, at + 1], transport: "https" }],
+    ...more,
+  };
+}
+
+function received(at: number, to: number): EventsFrame {
+  return {
+    at_ms: at,
+    received: [{ event: "$a", from: [0], to: [to], at_ms: [at], basis: ["processed"], outcome: ["accepted"] }],
+  };
+}
+
+describe("traffic", () => {
+  it("spells out paths and joins what was received to what was sent", () => {
+    const traffic = new Traffic();
+    expect(traffic.record(sent(100)).departures).toEqual([
+      { event: "$a", from: 0, to: 1, path: [0, 2, 1], atMS: 100, attempt: 1 },
+      { event: "$a", from: 0, to: 2, path: [0, 2], atMS: 101, attempt: 1 },
+    ]);
+    expect(traffic.pending()).toBe(2);
+    expect(traffic.record(received(350, 1)).arrivals).toHaveLength(1);
+    expect(traffic.events.get("$a")?.deliveries.get(1)?.receivedMS).toBe(350);
+    expect(traffic.medianDelayMS()).toBe(250);
+    expect(traffic.pending()).toBe(1);
+    expect(traffic.received).toBe(1);
+  });
+
+  it("knows a path from an earlier frame, until the stream begins anew", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(1));
+    expect(traffic.record(sent(2, { paths: [] })).departures[0]?.path).toEqual([0, 2, 1]);
+    traffic.restart();
+    expect(traffic.record(sent(3, { paths: [] })).departures[0]?.path).toEqual([]);
+  });
+
+  it("counts one delivery once, and measures a retried one from its first attempt", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(100));
+    traffic.record({
+      at_ms: 200,
+      failed: [{ events: ["$a"], from: 0, to: 1, path: 5, at_ms: 200, attempt: 1, reason: "connection refused" }],
+    });
+    expect(traffic.events.get("$a")?.deliveries.get(1)?.failure).toBe("connection refused");
+    expect(traffic.pending()).toBe(1);
+    traffic.record(sent(300, { sent: [{ event: "$a", from: 0, to: [1], path: [5], at_ms: [300], transport: "https", attempt: [2] }] }));
+    expect(traffic.events.get("$a")?.deliveries.get(1)).toMatchObject({ attempt: 2, sentMS: 100, failure: undefined });
+    traffic.record(received(500, 1));
+    traffic.record(received(510, 1));
+    expect(traffic.received).toBe(1);
+    expect(traffic.medianDelayMS()).toBe(400);
+  });
+
+  it("keeps a receipt whose sending it did not see", () => {
+    const traffic = new Traffic();
+    traffic.record(received(10, 4));
+    expect(traffic.events.get("$a")?.deliveries.get(4)?.receivedMS).toBe(10);
+    expect(traffic.medianDelayMS()).toBeUndefined();
+  });
+
+  it("forgets the oldest events", () => {
+    const traffic = new Traffic();
+    for (let i = 0; i < 1000; i++) traffic.record({ at_ms: i, events: [{ ...info, id: `$${String(i)}` }] });
+    expect(traffic.events.size).toBeLessThanOrEqual(400);
+    expect(traffic.events.has("$999")).toBe(true);
+    expect(traffic.events.has("$0")).toBe(false);
+  });
+});

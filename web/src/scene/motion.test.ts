@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import type { Happenings } from "../model/traffic";
+import { Motion } from "./motion";
+
+const none: Happenings = { departures: [], arrivals: [], failures: [] };
+const departure = { event: "$a", from: 0, to: 2, path: [0, 1, 2], atMS: 1000, attempt: 1 };
+const hop = (from: number) => (from === 0 ? 100 : 50);
+
+function flying(): Motion {
+  const motion = new Motion();
+  motion.add({ ...none, departures: [departure] }, hop);
+  return motion;
+}
+
+describe("an event in flight", () => {
+  it("is where the link latencies say, at every moment", () => {
+    const motion = flying();
+    expect(motion.dots(999)).toEqual([]);
+    expect(motion.dots(1050)).toEqual([{ event: "$a", place: { from: 0, to: 1, along: 0.5 }, waiting: false }]);
+    expect(motion.dots(1125)[0]).toMatchObject({ place: { from: 1, to: 2, along: 0.5 }, waiting: false });
+  });
+
+  it("waits at its destination until it is processed, then pops", () => {
+    const motion = flying();
+    expect(motion.dots(1200)[0]).toMatchObject({ place: { to: 2, along: 1 }, waiting: true });
+    motion.add({ ...none, arrivals: [{ event: "$a", from: 0, to: 2, atMS: 1300, outcome: "accepted" }] }, hop);
+    expect(motion.dots(1300)).toEqual([]);
+    expect(motion.rings(1300)).toEqual([{ server: 2, event: "$a", age: 0, failed: false }]);
+    expect(motion.rings(1800)[0]?.age).toBe(0.5);
+    expect(motion.rings(2300)).toEqual([]);
+    expect(motion.last.colours((e) => `colour of ${e}`).get(2)).toBe("colour of $a");
+  });
+
+  it("keeps the pace it set out with when a link changes under way", () => {
+    const motion = flying();
+    motion.add({ ...none, departures: [{ ...departure, event: "$b" }] }, () => 1000);
+    expect(motion.dots(1050)).toMatchObject([{ place: { along: 0.5 } }, { place: { along: 0.05 } }]);
+  });
+
+  it("ends red where the transaction failed, and flies again when retried", () => {
+    const motion = flying();
+    motion.add({ ...none, failures: [{ event: "$a", from: 0, to: 2, atMS: 1400, reason: "refused" }] }, hop);
+    expect(motion.dots(1400)).toEqual([]);
+    expect(motion.rings(1450)[0]?.failed).toBe(true);
+    expect(motion.last.version).toBe(0);
+    motion.add({ ...none, departures: [{ ...departure, atMS: 2000, attempt: 2 }] }, hop);
+    expect(motion.dots(2050)).toHaveLength(1);
+  });
+
+  it("goes straight where no path is known", () => {
+    const motion = new Motion();
+    motion.add({ ...none, departures: [{ ...departure, path: [] }] }, () => 100);
+    expect(motion.dots(1050)[0]?.place).toEqual({ from: 0, to: 2, along: 0.5 });
+  });
+});
+
+it("is active only while something moves", () => {
+  const motion = flying();
+  expect(motion.active(1050)).toBe(true);
+  motion.add({ ...none, arrivals: [{ event: "$a", from: 0, to: 2, atMS: 1150, outcome: "accepted" }] }, hop);
+  expect(motion.active(1200)).toBe(true);
+  expect(motion.active(2200)).toBe(false);
+});
+
+it("gives up on an event that is never heard of again", () => {
+  const motion = flying();
+  expect(motion.active(100_000)).toBe(true);
+  expect(motion.active(200_000)).toBe(false);
+});

@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import {
+  exactBandwidth,
+  formatBandwidth,
+  formatBytes,
+  formatLatency,
+  grouped,
+  parseBandwidth,
+  parseLatency,
+  parseMinimum,
+  parsePercent,
+  parseWhole,
+} from "./units";
+
+function value<T>(parsed: { ok: true; value: T } | { ok: false; error: string }): T | string {
+  return parsed.ok ? parsed.value : parsed.error;
+}
+
+describe("parseBandwidth", () => {
+  it.each([
+    ["512000", 512_000],
+    ["512 kbit/s", 512_000],
+    ["512k", 512_000],
+    ["1.5 Mbit", 1_500_000],
+    ["1,5 mbit/s", 1_500_000],
+    ["2 Gbps", 2e9],
+    ["unlimited", "unlimited"],
+    [" Unlimited ", "unlimited"],
+  ])("reads %s", (text, want) => {
+    expect(value(parseBandwidth(text))).toBe(want);
+  });
+
+  it.each(["", "fast", "-5", "0", "0.4 bit/s", "5 MB/h", "2 Tbit/s", "1e9"])("refuses %j with a sentence", (text) => {
+    const parsed = parseBandwidth(text);
+    expect(parsed.ok).toBe(false);
+    expect(value(parsed)).toMatch(/\.$/);
+  });
+
+  it.each([1, 100, 999, 153_498, 512_000, 1_500_000, 12_345_678, 1e9])("reads back what it writes: %d", (rate) => {
+    expect(value(parseBandwidth(exactBandwidth(rate)))).toBe(rate);
+  });
+});
+
+it("knows that 0 is no minimum and unlimited is none", () => {
+  expect(value(parseMinimum("0"))).toBe(0);
+  expect(value(parseMinimum("0 kbit/s"))).toBe(0);
+  expect(value(parseMinimum("none"))).toBe(0);
+  expect(value(parseMinimum("64k"))).toBe(64_000);
+  expect(parseMinimum("unlimited").ok).toBe(false);
+});
+
+describe("parseLatency", () => {
+  it.each([
+    ["20", 20],
+    ["20 ms", 20],
+    ["1.5s", 1500],
+    ["2 min", 120_000],
+    ["250 µs", 0.25],
+    ["0", 0],
+  ])("reads %s", (text, want) => {
+    expect(value(parseLatency(text))).toBe(want);
+  });
+
+  it.each(["", "soon", "-1", "2 h", "5000 s"])("refuses %j", (text) => {
+    expect(parseLatency(text).ok).toBe(false);
+  });
+});
+
+it("reads percentages within bounds", () => {
+  expect(value(parsePercent("2.5 %"))).toBe(2.5);
+  expect(parsePercent("101").ok).toBe(false);
+  expect(value(parsePercent("250", 0.01, 10_000))).toBe(250);
+});
+
+it("reads whole numbers, with k for thousand", () => {
+  expect(value(parseWhole("10 kB", 1, 20_000))).toBe(10_000);
+  expect(parseWhole("1.5", 1, 10).ok).toBe(false);
+  expect(value(parseWhole("99", 1, 10, "number of neighbours"))).toBe(
+    "A number of neighbours here is a whole number from 1 to 10.",
+  );
+});
+
+describe("formatting", () => {
+  it.each([
+    [formatBandwidth(512_000), "512 kbit/s"],
+    [formatBandwidth(1_234_567), "1.23 Mbit/s"],
+    [formatBandwidth(100), "100 bit/s"],
+    [formatBandwidth("unlimited"), "unlimited"],
+    [formatLatency(0), "0 ms"],
+    [formatLatency(3.14159), "3.14 ms"],
+    [formatLatency(141.4), "141 ms"],
+    [formatLatency(12_340), "12.3 s"],
+    [formatLatency(90_000), "1.5 min"],
+    [formatBytes(999), "999 B"],
+    [formatBytes(1_500_000), "1.5 MB"],
+    [grouped(1_234_567), "1\u202f234\u202f567"],
+  ])("%s", (got, want) => {
+    expect(got).toBe(want);
+  });
+});
