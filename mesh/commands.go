@@ -39,7 +39,7 @@ type AddServer struct {
 	Name string  // "" is hs and the id
 }
 
-// Add adds a server and returns at once; the server is new, and starts when its turn comes. [Mesh.WaitRunning]
+// Add adds a server and returns at once; the server is starting, or new until its turn comes. [Mesh.WaitRunning]
 // waits for it.
 func (m *Mesh) Add(ctx context.Context, a AddServer) (Server, error) {
 	var added Server
@@ -90,6 +90,8 @@ func (m *Mesh) freeze(ctx context.Context, id int, pause bool) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-m.closed:
+		return errClosed()
 	}
 }
 

@@ -15,7 +15,10 @@ func (o *owner) find(id int) (*server, error) {
 		return nil, noServer(id)
 	}
 	s := o.servers[id]
-	if s.State == Gone {
+	switch {
+	case s.absent:
+		return nil, noServer(id)
+	case s.State == Gone:
 		return nil, errorf(NotFound, "server %s was removed: it can be restored", s.Name)
 	}
 	return s, nil
@@ -162,6 +165,10 @@ func (o *owner) release(s *server) {
 
 // failed notes why a server does not run, unless it was to be removed or restarted anyway.
 func (o *owner) failed(s *server, err error) {
+	if o.ending {
+		o.setState(s, Stopped)
+		return
+	}
 	o.setState(s, Failed)
 	s.Reason = err.Error()
 	var start *node.StartError
@@ -286,13 +293,11 @@ func (o *owner) remove(id int) error {
 }
 
 func (o *owner) restore(id int) error {
-	if id < 0 || id >= len(o.servers) {
+	if id < 0 || id >= len(o.servers) || o.servers[id].absent {
 		return noServer(id)
 	}
 	s := o.servers[id]
 	switch {
-	case s.absent:
-		return errorf(NotFound, "there is no server %d: nothing is kept under this id", id)
 	case s.wish == toRemove:
 		s.wish = toRestart
 	case s.State == Gone:

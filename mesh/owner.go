@@ -17,6 +17,9 @@ const batchLimit = 256
 // started or ended: a thousand starts then cost a third of a processor at most. Commands do not wait.
 const pace = 2
 
+// retryAfter is how long the mesh waits after the fabric has refused a change.
+const retryAfter = time.Second
+
 // owner holds the desired state. All its methods run on the goroutine of [Mesh.Run].
 type owner struct {
 	*Mesh
@@ -163,8 +166,11 @@ func (o *owner) execute(done []command, c command) []command {
 // commit makes the network follow, publishes what has changed and answers the commands that it stems from.
 func (o *owner) commit(done []command) {
 	err := o.wire()
-	if err != nil && len(done) == 0 {
-		o.config.Logger.Error("the network could not be rewired", "error", err)
+	if err != nil {
+		o.notBefore = time.Now().Add(retryAfter)
+		if len(done) == 0 {
+			o.config.Logger.Error("the network could not be rewired", "error", err)
+		}
 	}
 	o.publish()
 	for _, c := range done {
