@@ -3,28 +3,31 @@ package homeserver
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/binary"
 	"sync"
 	"time"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
+	"meshsim/matrix/stateres"
 )
 
 // Commons is what the homeservers of one process share: each immutable event is parsed and kept once, each
 // signature verified once, each state snapshot kept and each conflict resolved once, each verify key fetched
 // once. All of it is a pure function of bytes that every server has received itself, so sharing changes what
-// a server costs, not what it does; the exception are verify keys, which the second server that needs one
-// does not ask for over the network. A private Commons for each server makes every one do its own work.
+// a server costs, not what it does; the exception are verify keys, for which only the first server that needs
+// one asks over the network. A private Commons for each server makes every one do its own work.
 //
 // Commons is safe for concurrent use. It grows with the events of the process and is never emptied.
 type Commons struct {
 	mu       sync.RWMutex
-	events   map[[sha256.Size]byte]*event.PDU // by the hash of their canonical bytes and the room version
+	parsed   map[[sha256.Size]byte]*event.PDU // by the hash of their canonical bytes
+	events   map[matrix.EventID]*event.PDU    // checked ones: the full form when any server has it
 	redacted map[*event.PDU]*event.PDU        // redacted forms
-	verified map[*event.PDU]struct{}          // all needed signatures and the content hash were found right
-	states   map[stateSum][]*State              // every snapshot, once
-	resolved map[resolutionKey]*State         // results of state resolution
+	verified map[*event.PDU]bool              // signatures found right; the value: the content hash too
+	authed   map[*event.PDU]struct{}          // allowed by their auth events, which are authed too
+	states   map[uint64][]*State              // every snapshot once, by fingerprint
+	numbers  uint64                           // of snapshots so far
+	resolved map[string]*State                // results of state resolution by the numbers of the snapshots
 
 	keyMu sync.RWMutex
 	keys  map[keyName]verifyKey
@@ -37,27 +40,27 @@ type verifyKey struct {
 	validUntil time.Time
 }
 
-// resolutionKey names a set of snapshots: the sum of hashes does not depend on their order.
-type resolutionKey string
-
 // NewCommons returns an empty Commons.
 func NewCommons() *Commons {
 	return &Commons{
-		events:   map[[sha256.Size]byte]*event.PDU{},
+		parsed:   map[[sha256.Size]byte]*event.PDU{},
+		events:   map[matrix.EventID]*event.PDU{},
 		redacted: map[*event.PDU]*event.PDU{},
-		verified: map[*event.PDU]struct{}{},
-		states:   map[stateSum][]*State{},
-		resolved: map[resolutionKey]*State{},
+		verified: map[*event.PDU]bool{},
+		authed:   map[*event.PDU]struct{}{},
+		states:   map[uint64][]*State{},
+		resolved: map[string]*State{},
 		keys:     map[keyName]verifyKey{},
 	}
 }
 
 // parse reads a PDU, once for all servers that receive the same bytes.
 func (c *Commons) parse(raw []byte, version *matrix.RoomVersion) (*event.PDU, error) {
+	sum := sha256.Sum256(raw)
 	c.mu.RLock()
-	pdu := c.events[rawSum(raw, version)]
+	pdu := c.parsed[sum]
 	c.mu.RUnlock()
-	if pdu != nil {
+	if pdu != nil && pdu.Version() == version {
 		return pdu, nil
 	}
 	pdu, err := event.Parse(raw, version)
@@ -69,14 +72,31 @@ func (c *Commons) parse(raw []byte, version *matrix.RoomVersion) (*event.PDU, er
 
 // keep returns the one PDU of the process with the bytes of pdu.
 func (c *Commons) keep(pdu *event.PDU) *event.PDU {
-	sum := rawSum(pdu.JSON(), pdu.Version())
+	sum := sha256.Sum256(pdu.JSON())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.events[sum]; known != nil {
+	if known := c.parsed[sum]; known != nil && known.Version() == pdu.Version() {
 		return known
 	}
-	c.events[sum] = pdu
+	c.parsed[sum] = pdu
 	return pdu
+}
+
+// event returns a checked event by its id, nil when no server has it.
+func (c *Commons) event(id matrix.EventID) *event.PDU {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.events[id]
+}
+
+// checked makes an event known by its id: its signatures are right, and so is its content hash unless it is
+// the redacted form.
+func (c *Commons) checked(pdu *event.PDU) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.events[pdu.ID()]; known == nil || known.Redacted() && !pdu.Redacted() {
+		c.events[pdu.ID()] = pdu
+	}
 }
 
 // redact returns the redacted form of an event, which all servers share as well.
@@ -91,30 +111,65 @@ func (c *Commons) redact(pdu *event.PDU) *event.PDU {
 	return r
 }
 
-func (c *Commons) isVerified(pdu *event.PDU) bool {
+// verdict returns whether an event's signatures were found right, and if so, whether its content hash was.
+func (c *Commons) verdict(pdu *event.PDU) (hash, known bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	_, ok := c.verified[pdu]
+	hash, known = c.verified[pdu]
+	return hash, known
+}
+
+func (c *Commons) setVerdict(pdu *event.PDU, hash bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.verified[pdu] = hash
+}
+
+// isAuthed reports whether an event was found allowed by its auth events, all the way to the create event.
+func (c *Commons) isAuthed(pdu *event.PDU) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	_, ok := c.authed[pdu]
 	return ok
 }
 
-func (c *Commons) setVerified(pdu *event.PDU) {
+func (c *Commons) setAuthed(pdu *event.PDU) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.verified[pdu] = struct{}{}
+	c.authed[pdu] = struct{}{}
 }
 
-// intern returns the one snapshot with the events of s.
-func (c *Commons) intern(s *State) *State {
+// intern returns the one snapshot with these entries, nil for none.
+func (c *Commons) intern(ids stateres.State) *State {
+	if ids.Len() == 0 {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, known := range c.states[s.sum] {
-		if known.equal(s) {
+	print := ids.Fingerprint()
+	for _, known := range c.states[print] {
+		if known.ids.Equal(ids) {
 			return known
 		}
 	}
-	c.states[s.sum] = append(c.states[s.sum], s)
+	c.numbers++
+	s := &State{ids: ids, commons: c, number: c.numbers}
+	c.states[print] = append(c.states[print], s)
 	return s
+}
+
+// resolution returns the remembered result of a state resolution.
+func (c *Commons) resolution(key string) (*State, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s, ok := c.resolved[key]
+	return s, ok
+}
+
+func (c *Commons) setResolution(key string, s *State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resolved[key] = s
 }
 
 // Key returns a verify key of a server that is known to be valid at a time.
@@ -137,14 +192,4 @@ func (c *Commons) SetKey(server, id string, key ed25519.PublicKey, validUntil ti
 		return
 	}
 	c.keys[keyName{server, id}] = verifyKey{key, validUntil}
-}
-
-func rawSum(raw []byte, version *matrix.RoomVersion) [sha256.Size]byte {
-	h := sha256.New()
-	h.Write([]byte(version.ID))
-	var size [8]byte
-	binary.BigEndian.PutUint64(size[:], uint64(len(raw)))
-	h.Write(size[:])
-	h.Write(raw)
-	return [sha256.Size]byte(h.Sum(nil))
 }

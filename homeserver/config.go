@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"sync"
 
+	"meshsim/matrix"
 	"meshsim/matrix/event"
 )
-
-// DefaultRoomVersion is the version of rooms created without naming one.
-const DefaultRoomVersion = "12"
 
 // Config says which server to run. It is not changed after [New].
 type Config struct {
@@ -21,6 +19,8 @@ type Config struct {
 	Remote  Remote             // other servers; nil for a server without federation
 	Outbox  Outbox             // takes events for other servers; nil for a server without federation
 	Keys    Keys               // verify keys of other servers; nil for a server without federation
+
+	Passwords *Passwords // of accounts, shared with other servers of the process; nil for private ones
 
 	Observer Observer     // told about PDUs from other servers; may be nil
 	Logger   *slog.Logger // nil discards
@@ -61,7 +61,56 @@ type Server struct {
 	members memberships
 	users   users // the user side, see user.go
 
-	mu     sync.RWMutex
-	rooms  map[string]*room
-	closed bool
+	mu      sync.RWMutex
+	rooms   map[matrix.RoomID]*room
+	joining map[matrix.RoomID]chan struct{} // rooms that are being joined remotely; closed when that is over
+	closed  bool
+}
+
+// New returns a server without rooms and users.
+func New(cfg Config) *Server {
+	s := &Server{
+		cfg: cfg, commons: cfg.Commons, log: cfg.Logger,
+		rooms: map[matrix.RoomID]*room{}, joining: map[matrix.RoomID]chan struct{}{},
+	}
+	if s.commons == nil {
+		s.commons = NewCommons()
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Name is the server's Matrix server name.
+func (s *Server) Name() string { return s.cfg.Name }
+
+// Close ends background work and waits for it. Requests still under way fail or finish. It is idempotent.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.work.Wait()
+	for _, view := range s.Rooms() {
+		view.r.mu.Lock()
+		if timer := view.r.parked.timer; timer != nil {
+			timer.Stop()
+		}
+		view.r.mu.Unlock()
+	}
+}
+
+// background runs work that Close waits for, unless the server is closed.
+func (s *Server) background(work func(context.Context)) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.work.Add(1)
+	s.mu.Unlock()
+	defer s.work.Done()
+	work(s.ctx)
 }

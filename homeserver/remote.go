@@ -18,6 +18,7 @@ type Remote interface {
 	SendLeave(ctx context.Context, server, roomID, eventID string, pdu json.RawMessage) error
 	Invite(ctx context.Context, server, roomID, eventID string, invite InviteRequest) (json.RawMessage, error)
 	Event(ctx context.Context, server, eventID string) (json.RawMessage, error)
+	EventAuth(ctx context.Context, server, roomID, eventID string) ([]json.RawMessage, error)
 	StateIDs(ctx context.Context, server, roomID, eventID string) (StateIDs, error)
 	State(ctx context.Context, server, roomID, eventID string) (StateAnswer, error)
 	MissingEvents(ctx context.Context, server, roomID string, query MissingQuery) ([]json.RawMessage, error)

@@ -8,6 +8,7 @@ import (
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
+	"meshsim/matrix/stateres"
 )
 
 // State is the state of a room at one moment: at most one event for each type and state key. It is immutable
@@ -15,10 +16,9 @@ import (
 // kilobyte, not a thousand entries. Snapshots of one [Commons] with the same events are the same pointer.
 // The nil State is empty.
 type State struct {
-	root    *trie
-	size    int
-	sum     stateSum
+	ids     stateres.State
 	commons *Commons
+	number  uint64 // unique in the Commons
 
 	derive  sync.Once
 	servers []string
@@ -26,25 +26,39 @@ type State struct {
 
 // Get returns the event of a type and state key, nil if there is none.
 func (s *State) Get(eventType, stateKey string) *event.PDU {
+	return s.Event(event.Key{Type: eventType, StateKey: stateKey})
+}
+
+// Event implements eventauth.State.
+func (s *State) Event(k event.Key) *event.PDU {
 	if s == nil {
 		return nil
 	}
-	return s.root.get(event.Key{Type: eventType, StateKey: stateKey})
+	id, found := s.ids.Get(k)
+	if !found {
+		return nil
+	}
+	return s.commons.event(id)
 }
 
 // Len is the number of events.
-func (s *State) Len() int {
+func (s *State) Len() int { return s.entries().Len() }
+
+// entries is the state by ids.
+func (s *State) entries() stateres.State {
 	if s == nil {
-		return 0
+		return stateres.State{}
 	}
-	return s.size
+	return s.ids
 }
 
-// All yields every event, in no meaningful but a repeatable order.
+// All yields every event in order of type, then state key.
 func (s *State) All() iter.Seq[*event.PDU] {
 	return func(yield func(*event.PDU) bool) {
-		if s != nil {
-			s.root.each(yield)
+		for _, id := range s.entries().All() {
+			if !yield(s.commons.event(id)) {
+				return
+			}
 		}
 	}
 }
@@ -53,14 +67,14 @@ func (s *State) All() iter.Seq[*event.PDU] {
 // one state grew out of the other.
 func (s *State) Changes(older *State) iter.Seq[*event.PDU] {
 	return func(yield func(*event.PDU) bool) {
-		if s == nil || s == older {
+		if s == older {
 			return
 		}
-		var base *trie
-		if older != nil {
-			base = older.root
+		for change := range older.entries().Diff(s.entries()) {
+			if change.After != "" && !yield(s.commons.event(change.After)) {
+				return
+			}
 		}
-		s.root.eachNew(base, 0, yield)
 	}
 }
 
@@ -73,11 +87,11 @@ func (s *State) Membership(userID string) string {
 	return string(pdu.Membership())
 }
 
-// Members yields the m.room.member events.
+// Members yields the m.room.member events in order of user id.
 func (s *State) Members() iter.Seq[*event.PDU] {
 	return func(yield func(*event.PDU) bool) {
-		for pdu := range s.All() {
-			if pdu.Type() == matrix.TypeMember && !yield(pdu) {
+		for _, id := range s.entries().OfType(matrix.TypeMember) {
+			if !yield(s.commons.event(id)) {
 				return
 			}
 		}
@@ -108,40 +122,12 @@ func (s *State) hasServer(name string) bool {
 	return found
 }
 
-// with returns the state with an event in its place. commons interns the result.
+// with returns the state with an event in its place.
 func (s *State) with(commons *Commons, pdu *event.PDU) *State {
-	next := State{commons: commons}
-	if s != nil {
-		next.root, next.size, next.sum = s.root, s.size, s.sum
-	}
-	root, old := next.root.with(pdu.Key(), pdu)
-	if old == pdu {
-		return s
-	}
-	next.root = root
-	next.sum.add(pdu.ID())
-	if old == nil {
-		next.size++
-	} else {
-		next.sum.remove(old.ID())
-	}
-	return commons.intern(&next)
+	return commons.intern(s.entries().With(pdu.Key(), pdu.ID()))
 }
 
-// equal compares two states by their events.
-func (s *State) equal(other *State) bool {
-	if s == other {
-		return true
-	}
-	if s.Len() != other.Len() {
-		return false
-	}
-	for range s.Changes(other) {
-		return false
-	}
-	return true
-}
-
+// serverOf is the server's part of an identifier.
 func serverOf(id string) string {
 	_, server, _ := strings.Cut(id, ":")
 	return server

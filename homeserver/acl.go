@@ -1,0 +1,73 @@
+package homeserver
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strings"
+
+	"meshsim/matrix"
+)
+
+// serverACL is the content of m.room.server_acl.
+type serverACL struct {
+	Allow           []string `json:"allow"`
+	Deny            []string `json:"deny"`
+	AllowIPLiterals *bool    `json:"allow_ip_literals"`
+}
+
+// aclLocked returns a Forbidden error for a server that the room's access control list keeps out.
+func (r *room) aclLocked(server string) error {
+	pdu := r.current.Get(matrix.TypeServerACL, "")
+	if pdu == nil {
+		return nil
+	}
+	var acl serverACL
+	if json.Unmarshal(pdu.Content(), &acl) != nil || acl.allows(server) {
+		return nil
+	}
+	return failf(Forbidden, "the access control list of room %s keeps %s out", r.id, server)
+}
+
+// allows follows the client-server specification, "Server Access Control Lists". Ports do not count.
+func (a serverACL) allows(server string) bool {
+	host := server
+	if i := strings.LastIndexByte(server, ':'); i >= 0 && !strings.HasSuffix(server, "]") {
+		host = server[:i]
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if isIP := err == nil; isIP && a.AllowIPLiterals != nil && !*a.AllowIPLiterals {
+		return false
+	}
+	return !matchesAny(a.Deny, host) && matchesAny(a.Allow, host)
+}
+
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if glob(strings.ToLower(pattern), strings.ToLower(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// glob matches * with any characters and ? with one, in time proportional to the product of the lengths.
+func glob(pattern, name string) bool {
+	star, resume := -1, 0
+	p, n := 0, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0:
+			resume++
+			p, n = star+1, resume
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}

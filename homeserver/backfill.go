@@ -1,0 +1,90 @@
+package homeserver
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+)
+
+// Backfill asks other servers for up to limit events before the oldest that this server has, and returns how
+// many entries the room's log got at its old end; 0 when the room's beginning is reached or nobody answers.
+func (r *Room) Backfill(ctx context.Context, limit int) (int, error) {
+	return r.s.backfill(ctx, r.r, limit)
+}
+
+func (s *Server) backfill(ctx context.Context, r *room, limit int) (int, error) {
+	from := r.oldEnd()
+	if len(from) == 0 || s.cfg.Remote == nil {
+		return 0, nil
+	}
+	var last error
+	for _, server := range r.otherServers(s.cfg.Name) {
+		raws, err := s.cfg.Remote.Backfill(ctx, server, string(r.id), from, min(limit, maxBackfill))
+		if err != nil {
+			last = err
+			if ctx.Err() != nil {
+				break
+			}
+			continue
+		}
+		if added := s.addHistory(r, s.vetAll(ctx, raws, r.version)); added > 0 {
+			return added, nil
+		}
+	}
+	return 0, last
+}
+
+// oldEnd lists the events before the old end of this server's part of the graph that are missing.
+func (r *room) oldEnd() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []string
+	for _, e := range r.edges {
+		for _, id := range e.prev {
+			if n := r.nodes[id]; (n == nil || n.is(outlier)) && r.history[id] == nil && len(ids) < maxPrev {
+				ids = append(ids, string(id))
+			}
+		}
+	}
+	for _, pdu := range r.history {
+		for _, id := range pdu.PrevEvents() {
+			if n := r.nodes[id]; (n == nil || n.is(outlier)) && r.history[id] == nil && len(ids) < maxPrev {
+				ids = append(ids, string(id))
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// addHistory puts vetted events at the old end of the log. They do not take part in the graph: what they did
+// to the state is in the states that this server learnt. An event is checked against its auth events where
+// these are known.
+func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
+	slices.SortFunc(pdus, func(a, b *event.PDU) int {
+		return cmp.Or(cmp.Compare(b.Depth(), a.Depth()), cmp.Compare(b.OriginServerTS(), a.OriginServerTS()), cmp.Compare(a.ID(), b.ID()))
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.history == nil {
+		r.history = map[matrix.EventID]*event.PDU{}
+	}
+	for _, pdu := range pdus {
+		if pdu.RoomID() != r.id || r.history[pdu.ID()] != nil || r.placedLocked(pdu.ID()) != nil {
+			continue
+		}
+		if _, missing := r.authEventsLocked(pdu); len(missing) == 0 && s.checkAuthEventsLocked(r, pdu) != nil {
+			continue
+		}
+		r.history[pdu.ID()] = pdu
+		s.commons.checked(pdu)
+		s.stream.prepend(func(position Position) {
+			r.past = append(r.past, Entry{Position: position, Event: pdu})
+		})
+		added++
+	}
+	return added
+}

@@ -1,0 +1,221 @@
+package homeserver
+
+import (
+	"cmp"
+	"slices"
+
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+	"meshsim/matrix/eventauth"
+)
+
+// edge is the state before events whose prev_events are exactly these, as another server told it: where this
+// server's part of the graph begins.
+type edge struct {
+	prev  []matrix.EventID // sorted
+	state *State
+}
+
+// beforeLocked returns the state before an event with these prev_events, and the events that are missing to
+// tell it. An error means that state resolution lacks an event.
+func (s *Server) beforeLocked(r *room, prev []matrix.EventID) (before *State, missing []matrix.EventID, err error) {
+	states := make([]*State, 0, len(prev))
+	for _, id := range prev {
+		if n := r.placedLocked(id); n != nil {
+			states = append(states, n.after)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		before, err = s.resolveLocked(r, states)
+		return before, nil, err
+	}
+	if state, ok := r.edgeLocked(prev); ok {
+		return state, nil, nil
+	}
+	// What is missing on its own may be an edge too: the state after the one event before a join.
+	if known, ok := r.edgesLocked(missing); ok {
+		before, err = s.resolveLocked(r, append(states, known...))
+		return before, nil, err
+	}
+	return nil, missing, nil
+}
+
+// edgeLocked returns the state that is known for a whole set of prev_events.
+func (r *room) edgeLocked(prev []matrix.EventID) (*State, bool) {
+	sorted := slices.Sorted(slices.Values(prev))
+	for _, e := range r.edges {
+		if slices.Equal(e.prev, sorted) {
+			return e.state, true
+		}
+	}
+	return nil, false
+}
+
+func (r *room) edgesLocked(missing []matrix.EventID) (states []*State, ok bool) {
+	for _, id := range missing {
+		state, ok := r.edgeLocked([]matrix.EventID{id})
+		if !ok {
+			return nil, false
+		}
+		states = append(states, state)
+	}
+	return states, true
+}
+
+// setEdgeLocked notes the state before an event whose prev_events are not known here.
+func (r *room) setEdgeLocked(prev []matrix.EventID, state *State) {
+	if _, known := r.edgeLocked(prev); !known && len(prev) > 0 {
+		r.edges = append(r.edges, edge{slices.Sorted(slices.Values(prev)), state})
+	}
+}
+
+// authEventsLocked returns an event's auth events, and the ids of those that are not known.
+func (r *room) authEventsLocked(pdu *event.PDU) (auth []*event.PDU, missing []matrix.EventID) {
+	for _, id := range pdu.AuthEvents() {
+		if n := r.nodes[id]; n != nil {
+			auth = append(auth, n.pdu)
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	return auth, missing
+}
+
+// checkAuthEventsLocked is check 4 on receipt of a PDU: the authorisation rules based on the event's auth
+// events, all of which are known.
+func (s *Server) checkAuthEventsLocked(r *room, pdu *event.PDU) error {
+	auth, _ := r.authEventsLocked(pdu)
+	clean := !slices.ContainsFunc(pdu.AuthEvents(), r.isRejectedLocked)
+	if clean && s.commons.isAuthed(pdu) {
+		return nil
+	}
+	create := r.createLocked()
+	if create == nil && pdu.Type() != matrix.TypeCreate && !r.version.RoomIDIsCreateHash {
+		create = eventauth.EventsOf(auth...).Event(event.Key{Type: matrix.TypeCreate})
+	}
+	if err := eventauth.CheckAuthEvents(pdu, auth, create, r.isRejectedLocked); err != nil {
+		return err
+	}
+	if err := eventauth.CheckState(pdu, eventauth.AuthState(auth, create)); err != nil {
+		return err
+	}
+	s.commons.setAuthed(pdu)
+	return nil
+}
+
+func (r *room) isRejectedLocked(id matrix.EventID) bool {
+	n := r.nodes[id]
+	return n != nil && n.is(rejected)
+}
+
+// placeLocked puts an event into the graph after the state before it became known, and returns its node. It
+// does checks 4, 5 and 6 on receipt of a PDU. The event's auth events are known.
+func (s *Server) placeLocked(r *room, pdu *event.PDU, before *State) *node {
+	n := &node{pdu: pdu, before: before, after: before}
+	switch {
+	case s.checkAuthEventsLocked(r, pdu) != nil, checkState(pdu, before) != nil:
+		n.mark = rejected
+	case checkState(pdu, r.current) != nil && pdu.Type() != matrix.TypeCreate:
+		n.mark = softFailed
+	}
+	if pdu.IsState() && !n.is(rejected) {
+		n.after = before.with(s.commons, pdu)
+	}
+	r.nodes[pdu.ID()] = n
+	s.commons.checked(pdu)
+	return n
+}
+
+func checkState(pdu *event.PDU, state *State) error { return eventauth.CheckState(pdu, state) }
+
+// advanceLocked makes an event a forward extremity in place of those before it.
+func (r *room) advanceLocked(n *node) {
+	r.retireLocked(n, map[*node]bool{})
+	r.extremities = append(r.extremities, n)
+	slices.SortFunc(r.extremities, func(a, b *node) int {
+		return cmp.Or(cmp.Compare(b.pdu.Depth(), a.pdu.Depth()), cmp.Compare(a.pdu.ID(), b.pdu.ID()))
+	})
+}
+
+// retireLocked removes the events before n from the extremities. It looks behind events that are never
+// extremities: otherwise an event that refers to a soft-failed one alone would leave both branches open.
+func (r *room) retireLocked(n *node, seen map[*node]bool) {
+	for _, id := range n.pdu.PrevEvents() {
+		prev := r.placedLocked(id)
+		if prev == nil || seen[prev] {
+			continue
+		}
+		seen[prev] = true
+		r.extremities = slices.DeleteFunc(r.extremities, func(e *node) bool { return e == prev })
+		if prev.is(rejected | softFailed) {
+			r.retireLocked(prev, seen)
+		}
+	}
+}
+
+// refreshLocked recomputes the current state from the extremities.
+func (s *Server) refreshLocked(r *room) (*State, error) {
+	states := make([]*State, len(r.extremities))
+	for i, n := range r.extremities {
+		states[i] = n.after
+	}
+	return s.resolveLocked(r, states)
+}
+
+// acceptLocked puts an event into the graph, moves the extremities and the current state on, applies
+// redactions and tells the clients. It returns what became of the event.
+func (s *Server) acceptLocked(r *room, pdu *event.PDU, before *State) Outcome {
+	outcome := s.stageLocked(r, pdu, before)
+	s.publishLocked(r)
+	return outcome
+}
+
+// stageLocked is acceptLocked without telling the clients.
+func (s *Server) stageLocked(r *room, pdu *event.PDU, before *State) Outcome {
+	n := s.placeLocked(r, pdu, before)
+	if n.is(rejected) {
+		return Rejected
+	}
+	if n.is(softFailed) {
+		return SoftFailed
+	}
+	r.advanceLocked(n)
+	s.redactLocked(r, pdu)
+	s.stageStateLocked(r, pdu)
+	return Accepted
+}
+
+// stageStateLocked recomputes the current state. pdu is the event that changed it, nil for none.
+func (s *Server) stageStateLocked(r *room, pdu *event.PDU) {
+	next, err := s.refreshLocked(r)
+	if err != nil {
+		// The event stays; a later one brings the state up to date once what is lacking has come.
+		s.log.Warn("state of a room cannot be resolved", "room", r.id, "error", err)
+		next = r.current
+	}
+	r.staged = append(r.staged, stagedEntry{pdu: pdu, before: r.current, after: next})
+	r.current = next
+	r.joined = next.hasServer(s.cfg.Name)
+}
+
+// stagedEntry is a line of the log that is not written yet.
+type stagedEntry struct {
+	pdu           *event.PDU
+	before, after *State // the room's current state
+}
+
+// publishLocked writes what is staged to the log and wakes the clients.
+func (s *Server) publishLocked(r *room) {
+	for _, e := range r.staged {
+		s.stream.append(func(position Position) {
+			r.log = append(r.log, Entry{Position: position, Event: e.pdu, State: e.after})
+			s.noteMembers(r, e.before, e.after, position)
+		})
+	}
+	if len(r.staged) > 0 {
+		s.alertRoom(string(r.id))
+	}
+	r.staged = nil
+}

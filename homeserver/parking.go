@@ -1,0 +1,79 @@
+package homeserver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"meshsim/matrix/event"
+)
+
+// Parked PDUs wait for missing events that no server gave when they came.
+const (
+	maxParked       = 256 // in one room
+	parkingAttempts = 20
+	parkingDelay    = 2 * time.Second // doubled each time
+	maxParkingDelay = time.Minute
+)
+
+// parking holds the PDUs of one room that are tried again later.
+type parking struct {
+	pdus  []parkedPDU
+	timer *time.Timer // nil while nothing waits
+}
+
+type parkedPDU struct {
+	pdu      *event.PDU
+	origin   string
+	attempts int
+}
+
+func (s *Server) park(r *room, origin string, pdu *event.PDU) {
+	s.parkAgain(r, parkedPDU{pdu: pdu, origin: origin})
+}
+
+func (s *Server) parkAgain(r *room, p parkedPDU) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, other := range r.parked.pdus {
+		if other.pdu.ID() == p.pdu.ID() {
+			return
+		}
+	}
+	if len(r.parked.pdus) >= maxParked || p.attempts >= parkingAttempts {
+		s.log.Warn("gave up on a PDU whose missing events nobody gives", "room", r.id, "event", p.pdu.ID(), "origin", p.origin)
+		return
+	}
+	r.parked.pdus = append(r.parked.pdus, p)
+	if r.parked.timer == nil {
+		delay := min(parkingDelay<<p.attempts, maxParkingDelay)
+		r.parked.timer = time.AfterFunc(delay, func() { s.background(func(ctx context.Context) { s.unpark(ctx, r) }) })
+	}
+}
+
+// unpark tries all parked PDUs of a room once: with the server that sent them, then with another.
+func (s *Server) unpark(ctx context.Context, r *room) {
+	r.mu.Lock()
+	pdus := r.parked.pdus
+	r.parked = parking{}
+	r.mu.Unlock()
+	for _, p := range pdus {
+		if err := s.integrateFrom(ctx, r, p); err != nil && ctx.Err() == nil {
+			s.log.Debug("a parked PDU stays parked", "room", r.id, "event", p.pdu.ID(), "error", err)
+			p.attempts++
+			s.parkAgain(r, p)
+		}
+	}
+}
+
+func (s *Server) integrateFrom(ctx context.Context, r *room, p parkedPDU) error {
+	err := s.integrate(ctx, r, p.origin, p.pdu)
+	if unavailable := (*unavailableError)(nil); !errors.As(err, &unavailable) {
+		return nil // done, or beyond help
+	}
+	others := r.otherServers(s.cfg.Name)
+	if len(others) == 0 {
+		return err
+	}
+	return s.integrate(ctx, r, others[p.attempts%len(others)], p.pdu)
+}

@@ -1,0 +1,148 @@
+package homeserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+)
+
+// Receive processes the PDUs of a transaction and returns what was wrong with those that were dropped, by
+// event id where that is known. Rejected and soft-failed PDUs are not errors. A PDU whose missing events no
+// server will give is parked and tried again later.
+func (s *Server) Receive(ctx context.Context, origin string, pdus []json.RawMessage) map[string]error {
+	failed := map[string]error{}
+	for _, raw := range pdus {
+		pdu, err := s.receiveOne(ctx, origin, raw)
+		if err == nil {
+			continue
+		}
+		s.log.Debug("dropped a PDU", "origin", origin, "error", err)
+		if pdu != nil {
+			failed[string(pdu.ID())] = err
+		}
+	}
+	return failed
+}
+
+func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMessage) (*event.PDU, error) {
+	var place struct {
+		RoomID matrix.RoomID `json:"room_id"`
+	}
+	if err := json.Unmarshal(raw, &place); err != nil {
+		return nil, fail(BadRequest, err, "a PDU is no JSON object")
+	}
+	s.awaitJoin(ctx, place.RoomID)
+	r := s.room(place.RoomID)
+	if r == nil || !r.isJoined() {
+		return nil, s.receiveElsewhere(ctx, place.RoomID, raw)
+	}
+	pdu, err := s.commons.parse(raw, r.version)
+	if err != nil {
+		return nil, err
+	}
+	if s.has(r, pdu) {
+		return pdu, nil
+	}
+	if pdu, err = s.vet(ctx, pdu); err != nil {
+		return pdu, err
+	}
+	if err := s.checkACL(r, origin, string(pdu.Sender().Server())); err != nil {
+		return pdu, err
+	}
+	err = s.integrate(ctx, r, origin, pdu)
+	if unavailable := (*unavailableError)(nil); errors.As(err, &unavailable) {
+		s.park(r, origin, pdu)
+		return pdu, nil
+	}
+	return pdu, err
+}
+
+// has reports whether an event has its place in the graph already.
+func (s *Server) has(r *room, pdu *event.PDU) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.placedLocked(pdu.ID()) != nil
+}
+
+func (s *Server) checkACL(r *room, servers ...string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range servers {
+		if err := r.aclLocked(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// receiveElsewhere takes a PDU of a room that this server is not in: all that can matter is that an invite is
+// taken back.
+func (s *Server) receiveElsewhere(ctx context.Context, roomID matrix.RoomID, raw json.RawMessage) error {
+	version := s.invitedVersion(roomID)
+	if version == nil {
+		return failf(NotFound, "%s is not in room %s", s.cfg.Name, roomID)
+	}
+	pdu, err := s.vetted(ctx, raw, version)
+	if err != nil {
+		return err
+	}
+	if pdu.Membership() == matrix.Leave || pdu.Membership() == matrix.Ban {
+		s.noteRetraction(pdu)
+	}
+	return nil
+}
+
+// invitedVersion is the version of a room that a local user is invited to, nil for other rooms.
+func (s *Server) invitedVersion(roomID matrix.RoomID) *matrix.RoomVersion {
+	s.members.mu.RLock()
+	defer s.members.mu.RUnlock()
+	for _, rooms := range s.members.users {
+		if m, ok := rooms[string(roomID)]; ok && m.Membership == string(matrix.Invite) {
+			return m.Event.Version()
+		}
+	}
+	return nil
+}
+
+// integrate puts a vetted PDU into the room, fetching what its graph lacks first.
+func (s *Server) integrate(ctx context.Context, r *room, origin string, pdu *event.PDU) error {
+	complete, err := s.tryIntegrate(r, origin, pdu)
+	if complete || err != nil {
+		return err
+	}
+	select {
+	case r.fetching <- struct{}{}:
+	case <-ctx.Done():
+		return &unavailableError{pdu.ID(), ctx.Err()}
+	}
+	defer func() { <-r.fetching }()
+	// Whoever fetched before may have brought what is missing here too.
+	if complete, err = s.tryIntegrate(r, origin, pdu); complete || err != nil {
+		return err
+	}
+	return s.fetchAndIntegrate(ctx, r, origin, pdu)
+}
+
+// tryIntegrate puts a PDU into the room if all that it refers to is known.
+func (s *Server) tryIntegrate(r *room, origin string, pdu *event.PDU) (complete bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.placedLocked(pdu.ID()) != nil {
+		return true, nil
+	}
+	if len(pdu.PrevEvents()) == 0 {
+		return true, failf(BadRequest, "event %s has no prev_events", pdu.ID())
+	}
+	if _, missing := r.authEventsLocked(pdu); len(missing) > 0 {
+		return false, nil
+	}
+	before, missing, err := s.beforeLocked(r, pdu.PrevEvents())
+	if err != nil || len(missing) > 0 {
+		return false, nil // what state resolution lacks is fetched as well
+	}
+	s.observe(origin, pdu, s.acceptLocked(r, pdu, before))
+	return true, nil
+}

@@ -1,0 +1,77 @@
+package homeserver
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+	"meshsim/matrix/stateres"
+)
+
+// resolveLocked merges states by the room's state resolution algorithm. The error names an event that is
+// missing.
+func (s *Server) resolveLocked(r *room, states []*State) (*State, error) {
+	states = distinct(states)
+	if len(states) == 0 {
+		return nil, nil
+	}
+	if len(states) == 1 {
+		return states[0], nil
+	}
+	key := resolutionKey(r.version, states)
+	if resolved, ok := s.commons.resolution(key); ok {
+		return resolved, nil
+	}
+	sets := make([]stateres.State, len(states))
+	for i, state := range states {
+		sets[i] = state.entries()
+	}
+	merged, err := stateres.Resolve(r.version, sets, resolvable{r})
+	if err != nil {
+		return nil, err
+	}
+	resolved := s.commons.intern(merged)
+	s.commons.setResolution(key, resolved)
+	return resolved, nil
+}
+
+// distinct sorts snapshots by their numbers and leaves each in once.
+func distinct(states []*State) []*State {
+	states = slices.Clone(states)
+	slices.SortFunc(states, func(a, b *State) int { return int(a.ordinal()) - int(b.ordinal()) })
+	return slices.Compact(states)
+}
+
+func (s *State) ordinal() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.number
+}
+
+// resolutionKey names a set of snapshots.
+func resolutionKey(version *matrix.RoomVersion, states []*State) string {
+	key := []byte(version.ID)
+	for _, s := range states {
+		key = binary.BigEndian.AppendUint64(key, s.ordinal())
+	}
+	return string(key)
+}
+
+// resolvable gives state resolution the events of a room. The room is locked.
+type resolvable struct {
+	r *room
+}
+
+func (v resolvable) Event(id matrix.EventID) *event.PDU {
+	if n := v.r.nodes[id]; n != nil {
+		return n.pdu
+	}
+	return nil
+}
+
+func (v resolvable) Rejected(id matrix.EventID) bool {
+	n := v.r.nodes[id]
+	return n != nil && n.is(rejected)
+}
