@@ -1,0 +1,120 @@
+package embedded
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"meshsim/gateway"
+	"meshsim/homeserver"
+	"meshsim/homeserver/clientapi"
+	"meshsim/matrix/event"
+	"meshsim/node"
+	"meshsim/telemetry"
+)
+
+// keyID names the one signing key that a server has.
+const keyID = "ed25519:1"
+
+// resident is one homeserver, running or not. It is what outlives Stop.
+type resident struct {
+	spec   node.Spec
+	driver *Driver
+	valve  *valve // open while the server runs and is not paused
+
+	server     *homeserver.Server
+	federation http.Handler
+	client     http.Handler
+
+	mu      sync.Mutex // guards what follows
+	gateway *gateway.Gateway
+	mesh    node.Network // as of the last start
+}
+
+// newResident makes a homeserver with a fresh key and the account that every server has.
+func (d *Driver) newResident(spec node.Spec) (*resident, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make its signing key: %w", err)
+	}
+	account, err := d.account()
+	if err != nil {
+		return nil, err
+	}
+	r := &resident{spec: spec, driver: d, valve: newValve()}
+	r.build(key)
+	if _, err := r.server.AddAccount(account); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// build puts the homeserver's parts together.
+func (r *resident) build(key ed25519.PrivateKey) {
+	r.server = homeserver.New(homeserver.Config{
+		Name:      r.spec.Name,
+		KeyID:     keyID,
+		Key:       key,
+		Commons:   r.driver.cfg.Commons,
+		Passwords: r.driver.cfg.Passwords,
+		Observer:  r,
+		Logger:    r.driver.cfg.Logger.With("server", r.spec.Name),
+	})
+	r.federation = http.NotFoundHandler()
+	r.client = clientapi.Handler(r.server)
+}
+
+// close ends the homeserver for good.
+func (r *resident) close() {
+	r.valve.end()
+	r.server.Close()
+}
+
+// connect says where requests to other servers go from now on.
+func (r *resident) connect(g *gateway.Gateway, mesh node.Network) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gateway, r.mesh = g, mesh
+}
+
+// RoundTrip implements http.RoundTripper: requests to other servers wait while the server is stopped or paused, and
+// then leave through the gateway of its present run.
+func (r *resident) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := r.valve.pass(req.Context()); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.spec.Name, err)
+	}
+	r.mu.Lock()
+	g := r.gateway
+	r.mu.Unlock()
+	return g.RoundTrip(req)
+}
+
+// EventProcessed implements homeserver.Observer.
+func (r *resident) EventProcessed(origin string, pdu *event.PDU, outcome homeserver.Outcome) {
+	r.mu.Lock()
+	mesh := r.mesh
+	r.mu.Unlock()
+	from, ok := mesh.Lookup(origin)
+	if !ok {
+		return // removed from the mesh meanwhile: there is no id to report
+	}
+	r.driver.cfg.Publisher.Publish(telemetry.Received{
+		At:      time.Now(),
+		Event:   r.driver.cfg.Rooms.Describe(pdu),
+		From:    from,
+		To:      r.spec.ID,
+		Basis:   telemetry.Processed,
+		Outcome: outcomes[outcome],
+	})
+}
+
+// outcomes translates the homeserver's words into telemetry's.
+var outcomes = map[homeserver.Outcome]telemetry.Outcome{
+	homeserver.Accepted:   telemetry.OutcomeAccepted,
+	homeserver.SoftFailed: telemetry.OutcomeSoftFailed,
+	homeserver.Rejected:   telemetry.OutcomeRejected,
+}
