@@ -1,9 +1,7 @@
 package fabric
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"meshsim/link"
 )
@@ -40,12 +38,8 @@ func (f *Fabric) Apply(c Change) error {
 	for _, id := range c.Remove {
 		f.removeLocked(f.links[id])
 	}
-	added := false
 	for _, l := range c.Set {
-		added = f.setLocked(l) || added
-	}
-	if added || len(c.Remove) > 0 {
-		f.orderLocked()
+		f.setLocked(l)
 	}
 	if c.Router != nil {
 		f.router = c.Router
@@ -88,16 +82,14 @@ func (l LinkConfig) validate() error {
 	return nil
 }
 
-// setLocked adds a link or changes its parameters. It is true when it was added.
-func (f *Fabric) setLocked(c LinkConfig) bool {
+// setLocked adds a link or changes its parameters.
+func (f *Fabric) setLocked(c LinkConfig) {
 	w := f.links[c.LinkID]
-	added := w == nil
-	if added {
+	if w == nil {
 		w = f.addLocked(c)
 	}
 	w.dirs[link.AB].set(c.AB)
 	w.dirs[link.BA].set(c.BA)
-	return added
 }
 
 func (f *Fabric) addLocked(c LinkConfig) *wire {
@@ -107,6 +99,8 @@ func (f *Fabric) addLocked(c LinkConfig) *wire {
 	w.dirs[link.AB] = f.newDirection(w, a, b, link.NewShaper(f.seed, name, link.AB, c.AB))
 	w.dirs[link.BA] = f.newDirection(w, b, a, link.NewShaper(f.seed, name, link.BA, c.BA))
 	f.links[c.LinkID] = w
+	f.order = nil
+	f.edits++
 	return w
 }
 
@@ -122,6 +116,8 @@ func (f *Fabric) newDirection(w *wire, from, to *node, s *link.Shaper) *directio
 // removeLocked takes a link away and drops what is on it.
 func (f *Fabric) removeLocked(w *wire) {
 	delete(f.links, w.id)
+	f.order = nil
+	f.edits++
 	for _, d := range w.dirs {
 		delete(d.from.out, d.to.id)
 		f.due.remove(d)
@@ -139,16 +135,4 @@ func (f *Fabric) removeLocked(w *wire) {
 	for _, t := range w.taps {
 		t.end()
 	}
-}
-
-// orderLocked lists the links anew.
-func (f *Fabric) orderLocked() {
-	order := make([]*wire, 0, len(f.links))
-	for _, w := range f.links {
-		order = append(order, w)
-	}
-	slices.SortFunc(order, func(a, b *wire) int {
-		return cmp.Or(cmp.Compare(a.id.A, b.id.A), cmp.Compare(a.id.B, b.id.B))
-	})
-	f.order = order
 }

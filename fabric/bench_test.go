@@ -119,9 +119,9 @@ func benchmarkLateness(b *testing.B, busy int) {
 	if _, err := l.Attach(NodeConfig{ID: 1, Addrs: l.ends[1].addrs}, port); err != nil {
 		b.Fatal(err)
 	}
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	for range busy {
-		go spin(stop)
+		go spin(&stop)
 	}
 	var sent int64
 	for b.Loop() {
@@ -135,7 +135,7 @@ func benchmarkLateness(b *testing.B, busy int) {
 			time.Sleep(trainGap)
 		}
 	}
-	close(stop)
+	stop.Store(true)
 	slices.Sort(port.late)
 	report := func(q float64, unit string) {
 		at := min(int(q*float64(len(port.late))), len(port.late)-1)
@@ -148,12 +148,7 @@ func benchmarkLateness(b *testing.B, busy int) {
 }
 
 // spin keeps a processor busy.
-func spin(stop chan struct{}) {
-	for {
-		select {
-		case <-stop:
-			return
-		default:
-		}
+func spin(stop *atomic.Bool) {
+	for !stop.Load() {
 	}
 }

@@ -1,6 +1,9 @@
 package fabric
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"meshsim/link"
@@ -118,9 +121,7 @@ const statsChunk = 32
 // EachLink calls visit with the totals of every link, ordered by id. The value is valid until visit returns.
 // A link removed meanwhile may or may not be visited. The fabric is not locked during visit.
 func (f *Fabric) EachLink(visit func(*LinkStats)) {
-	f.mu.Lock()
-	order := f.order
-	f.mu.Unlock()
+	order := f.listLinks()
 	var chunk [statsChunk]LinkStats
 	for len(order) > 0 {
 		n := min(len(order), statsChunk)
@@ -130,6 +131,26 @@ func (f *Fabric) EachLink(visit func(*LinkStats)) {
 		}
 		order = order[n:]
 	}
+}
+
+// listLinks returns all links by id. Sorting them does not hold the lock.
+func (f *Fabric) listLinks() []*wire {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.order != nil {
+		return f.order
+	}
+	edits := f.edits
+	order := slices.AppendSeq(make([]*wire, 0, len(f.links)), maps.Values(f.links))
+	f.mu.Unlock()
+	slices.SortFunc(order, func(a, b *wire) int {
+		return cmp.Or(cmp.Compare(a.id.A, b.id.A), cmp.Compare(a.id.B, b.id.B))
+	})
+	f.mu.Lock()
+	if edits == f.edits {
+		f.order = order
+	}
+	return order
 }
 
 func (f *Fabric) readLinks(wires []*wire, into []LinkStats) {

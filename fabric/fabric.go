@@ -44,7 +44,8 @@ type Fabric struct {
 	nodes    map[NodeID]*node // those with a port or a link
 	addrs    addressTable
 	links    map[LinkID]*wire
-	order    []*wire // all links by id; replaced, never changed
+	order    []*wire // all links by id, nil after a change; replaced, never changed
+	edits    uint64  // counts the links added and removed
 	router   Router
 	routes   uint64   // counts the routers, to tell which destinations the one in force has computed
 	due      schedule // directions with packets on their way
@@ -112,6 +113,7 @@ func (f *Fabric) Close() {
 		f.closed = true
 		f.working.Broadcast()
 		f.waiter.wake()
+		f.wakeAt = awake // nobody wakes it again
 		for _, t := range f.captures {
 			t.end()
 		}

@@ -17,7 +17,7 @@ func (f *Fabric) arriveLocked(n *node, p flight, now link.Instant) {
 		if p.damaged && !f.readAgainLocked(n, &p) {
 			return
 		}
-		if p.dst == n {
+		if p.dst.id == n.id {
 			f.arrivedLocked(n, p)
 			return
 		}

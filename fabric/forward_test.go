@@ -8,7 +8,7 @@ import (
 )
 
 func TestForwardingTakesTheSumOfTheDelays(t *testing.T) {
-	inLine(t, 4, link.Params{Delay: 10 * time.Millisecond}, func(l *line) {
+	inLine(t, 4, link.Params{Delay: 10 * time.Millisecond}, func(t *testing.T, l *line) {
 		l.send(0, ipv4(0, 3, 100, 7), ipv6(0, 3, 100, 8))
 		l.sleep(time.Second)
 		got, when := l.ports[3].packets(), l.ports[3].times()
@@ -31,7 +31,7 @@ func TestForwardingTakesTheSumOfTheDelays(t *testing.T) {
 }
 
 func TestCutThroughWithoutDelay(t *testing.T) {
-	inLine(t, 6, link.Params{}, func(l *line) {
+	inLine(t, 6, link.Params{}, func(t *testing.T, l *line) {
 		l.send(0, ipv4(0, 5, 100, 1))
 		l.sleep(0)
 		if n := len(l.ports[5].packets()); n != 1 {

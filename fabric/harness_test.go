@@ -74,11 +74,11 @@ func v6(n int) netip.Addr {
 }
 
 // inLine runs f in a bubble with a line of n nodes whose links all have parameters p.
-func inLine(t *testing.T, n int, p link.Params, test func(*line)) {
+func inLine(t *testing.T, n int, p link.Params, test func(*testing.T, *line)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(t, TimerClock(), n, p)
 		defer l.Fabric.Close()
-		test(l)
+		test(t, l)
 	})
 }
 

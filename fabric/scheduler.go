@@ -67,7 +67,7 @@ func (f *Fabric) moveLocked() int {
 // prepareLocked lets the router compute what it needs for destination dst, which may take milliseconds,
 // without the lock. It is true when the lock was given up.
 func (f *Fabric) prepareLocked(at, dst *node) bool {
-	if f.router == nil || dst.computed == f.routes || at == dst {
+	if f.router == nil || dst.computed == f.routes || at.id == dst.id {
 		return false
 	}
 	router, routes := f.router, f.routes
