@@ -86,7 +86,7 @@ func (s *Frontend) routes(v *v1, page fs.FS) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", problems(operations))
 	s.original.register(mux)
-	mux.Handle("GET /", pages(page))
+	mux.Handle("/", pages(page))
 	return mux
 }
 

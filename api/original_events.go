@@ -29,13 +29,13 @@ type notification struct {
 func (o *original) follow(w http.ResponseWriter, r *http.Request) {
 	o.open.Add(1)
 	defer o.open.Done()
+	events := o.events.Subscribe() // before the handshake ends: nothing that follows it is missed
+	defer events.Close()
 	conn, ctx, cancel, err := upgrade(w, r)
 	if err != nil {
 		return // Accept has answered
 	}
 	defer cancel()
-	events := o.events.Subscribe()
-	defer events.Close()
 	for err == nil {
 		var batch telemetry.Batch
 		if batch, err = events.Next(ctx); err != nil {
