@@ -41,7 +41,7 @@ func (s *Server) Register(localpart, password string) (user string, err error) {
 	if err := s.Available(localpart); err != nil {
 		return "", err
 	}
-	hash, err := s.users.passwords.Hash(password)
+	hash, err := s.passwords().Hash(password)
 	if err != nil {
 		return "", fail(Internal, err, "the password could not be stored")
 	}
@@ -75,12 +75,12 @@ func (s *Server) CheckPassword(user, password string) bool {
 		hash = a.password
 	}
 	s.users.mu.RUnlock()
-	return hash != "" && s.users.passwords.Matches(hash, password)
+	return hash != "" && s.passwords().Matches(hash, password)
 }
 
 // SetPassword replaces the password of a local user.
 func (s *Server) SetPassword(user, password string) error {
-	hash, err := s.users.passwords.Hash(password)
+	hash, err := s.passwords().Hash(password)
 	if err != nil {
 		return fail(Internal, err, "the password could not be stored")
 	}
@@ -119,4 +119,17 @@ func (s *Server) checkLocalpart(localpart string) (user string, err error) {
 		return "", failf(InvalidUsername, "the user name is too long: %d characters are allowed on this server", matrix.MaxIdentifierBytes-len(s.cfg.Name)-2)
 	}
 	return user, nil
+}
+
+// passwords is what the process shares, or the server's own when it was given none.
+func (s *Server) passwords() *Passwords {
+	if s.cfg.Passwords != nil {
+		return s.cfg.Passwords
+	}
+	s.users.mu.Lock()
+	defer s.users.mu.Unlock()
+	if s.users.hasher == nil {
+		s.users.hasher = NewPasswords()
+	}
+	return s.users.hasher
 }

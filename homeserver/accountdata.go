@@ -110,5 +110,6 @@ func (s *Server) changeAccount(user string, change func(a *account, at Position)
 		return err
 	}
 	change(a, s.Bump())
+	s.alertUser(user)
 	return nil
 }

@@ -58,11 +58,11 @@ func (s *Server) SetTyping(roomID, user string, lasting time.Duration) {
 		timer.Stop()
 	}
 	if lasting <= 0 {
-		s.stopTypingLocked(r, user)
+		s.stopTypingLocked(roomID, r, user)
 		return
 	}
 	if timer == nil {
-		r.typingAt = s.Bump()
+		s.typingChangedLocked(roomID, r)
 	}
 	if r.typing == nil {
 		r.typing = map[string]*time.Timer{}
@@ -72,19 +72,25 @@ func (s *Server) SetTyping(roomID, user string, lasting time.Duration) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if r.typing[user] == mine {
-			s.stopTypingLocked(r, user)
+			s.stopTypingLocked(roomID, r, user)
 		}
 	})
 	r.typing[user] = mine
 }
 
 // stopTypingLocked needs ephemerals.mu.
-func (s *Server) stopTypingLocked(r *ephemeral, user string) {
+func (s *Server) stopTypingLocked(roomID string, r *ephemeral, user string) {
 	if r.typing[user] == nil {
 		return
 	}
 	delete(r.typing, user)
+	s.typingChangedLocked(roomID, r)
+}
+
+// typingChangedLocked needs ephemerals.mu.
+func (s *Server) typingChangedLocked(roomID string, r *ephemeral) {
 	r.typingAt = s.Bump()
+	s.alertRoom(roomID)
 }
 
 // SetReceipt notes how far a local user has read; the time is set.
@@ -99,6 +105,7 @@ func (s *Server) SetReceipt(roomID string, receipt Receipt) {
 	receipt.At = time.Now()
 	receipt.position = s.Bump()
 	r.receipts[receiptKey{receipt.User, receipt.Kind, receipt.Thread}] = receipt
+	s.alertRoom(roomID)
 }
 
 // EphemeralBetween returns what changed in a room after since, up to and including upto, as far as reader may

@@ -206,16 +206,33 @@ type stagedEntry struct {
 	before, after *State // the room's current state
 }
 
-// publishLocked writes what is staged to the log and wakes the clients.
+// publishLocked writes what is staged to the log and wakes the clients. A client takes a state event that it
+// is shown to be in force, so that is what the event's entry says; where state resolution decided otherwise,
+// an entry without an event corrects it.
 func (s *Server) publishLocked(r *room) {
 	for _, e := range r.staged {
-		s.stream.append(func(position Position) {
-			r.log = append(r.log, Entry{Position: position, Event: e.pdu, State: e.after})
-			s.noteMembers(r, e.before, e.after, position)
-		})
+		seen := e.before
+		if e.pdu != nil {
+			if e.pdu.IsState() {
+				seen = seen.with(s.commons, e.pdu)
+			}
+			s.logLocked(r, Entry{Event: e.pdu, State: seen}, e.before)
+		}
+		if e.pdu == nil || seen != e.after {
+			s.logLocked(r, Entry{State: e.after}, seen)
+		}
 	}
 	if len(r.staged) > 0 {
 		s.alertRoom(string(r.id))
 	}
 	r.staged = nil
+}
+
+// logLocked writes one entry to the log.
+func (s *Server) logLocked(r *room, entry Entry, before *State) {
+	s.stream.append(func(position Position) {
+		entry.Position = position
+		r.log = append(r.log, entry)
+		s.noteMembers(r, before, entry.State, position)
+	})
 }

@@ -3,7 +3,6 @@ package homeserver
 import (
 	"context"
 	"encoding/json"
-	"math"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -12,6 +11,12 @@ import (
 // maxBackfills bounds how often one request for messages asks other servers; the answer then has what was
 // found, and a position to go on from.
 const maxBackfills = 5
+
+// The ends of every log: no entry's position is as low, or as high.
+const (
+	beginning Position = -1 << 60
+	end       Position = 1 << 60
+)
 
 // History asks for a part of a room's log.
 type History struct {
@@ -47,7 +52,7 @@ func (s *Server) Messages(ctx context.Context, h History) (*HistoryPage, error) 
 }
 
 func (r *Room) backwards(ctx context.Context, h History, view viewer) *HistoryPage {
-	from, to := orElse(h.From, view.until), orElse(h.To, math.MinInt64)
+	from, to := orElse(h.From, view.until), orElse(h.To, beginning)
 	page := &HistoryPage{Room: r, Start: from, End: from, More: true}
 	backfills := 0
 	for {
@@ -62,7 +67,7 @@ func (r *Room) backwards(ctx context.Context, h History, view viewer) *HistoryPa
 		if len(entries) == logPage {
 			continue
 		}
-		if to != math.MinInt64 || backfills == maxBackfills {
+		if to != beginning || backfills == maxBackfills {
 			page.More = backfills == maxBackfills
 			return page
 		}
@@ -75,7 +80,7 @@ func (r *Room) backwards(ctx context.Context, h History, view viewer) *HistoryPa
 }
 
 func (r *Room) forwards(h History, view viewer) *HistoryPage {
-	from, to := orElse(h.From, math.MinInt64), min(orElse(h.To, view.until), view.until)
+	from, to := orElse(h.From, beginning), min(orElse(h.To, view.until), view.until)
 	page := &HistoryPage{Room: r, Start: from, End: from}
 	for {
 		entries := r.Forward(page.End, to, logPage)
@@ -110,7 +115,7 @@ func orElse(p *Position, otherwise Position) Position {
 type viewer struct {
 	user   string
 	member bool     // is in the room, or was until they left
-	until  Position // when they left; the largest position while they are in it
+	until  Position // when they left; end while they are in it
 }
 
 // view returns a room and what a user may see of it, or Forbidden.
@@ -119,13 +124,13 @@ func (s *Server) view(user, roomID string) (*Room, viewer, error) {
 	if !ok {
 		return nil, viewer{}, failf(Forbidden, "%s is not in the room %s: join it first", user, roomID)
 	}
-	view := viewer{user: user, until: math.MaxInt64}
+	view := viewer{user: user, until: end}
 	m, known := s.MembershipOf(user, roomID)
 	if known && m.Membership == string(matrix.Join) {
 		view.member = true
 		return room, view, nil
 	}
-	if known && !s.forgotten(user, m) && room.stateAt(m.Position-1).Membership(user) == string(matrix.Join) {
+	if known && !s.forgotten(user, m) && room.StateAt(m.Position-1).Membership(user) == string(matrix.Join) {
 		view.member, view.until = true, m.Position
 		return room, view, nil
 	}
@@ -191,7 +196,7 @@ func (s *Server) EventFor(user, roomID, eventID string) (*Room, *event.PDU, erro
 		return nil, nil, unseen
 	}
 	state, _ := room.StateAfter(eventID)
-	if view.until != math.MaxInt64 && state.Membership(user) != string(matrix.Join) && visibility(state) != worldReadable {
+	if view.until != end && state.Membership(user) != string(matrix.Join) && visibility(state) != worldReadable {
 		return nil, nil, unseen // it may have been sent after the user left
 	}
 	if !view.sees(Entry{Event: pdu, State: state}) {
@@ -207,8 +212,8 @@ func (s *Server) StateFor(user, roomID string) (*Room, *State, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if view.until != math.MaxInt64 {
-		return room, room.stateAt(view.until), nil
+	if view.until != end {
+		return room, room.StateAt(view.until), nil
 	}
 	return room, room.State(), nil
 }

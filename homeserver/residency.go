@@ -197,7 +197,7 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 	s.mu.Lock()
 	s.rooms[r.id] = r
 	s.mu.Unlock()
-	r.staged = append(r.staged, stagedEntry{pdu: pdu, before: previous, after: n.after})
+	r.staged = append(r.staged, stagedEntry{before: previous, after: before}, stagedEntry{pdu: pdu, before: before, after: n.after})
 	s.publishLocked(r)
 }
 

@@ -17,10 +17,12 @@ type Position int64
 type Entry struct {
 	Position Position
 	// Event is nil when only the room's state changed: state resolution preferred another event, or put one in
-	// that had been soft-failed. It is the event as it was sent; see [Room.Shown] for redactions.
+	// that had been soft-failed, or this server learnt the state before its own join. It is the event as it was
+	// sent; see [Room.Shown] for redactions.
 	Event *event.PDU
-	// State is the room's current state once this entry had been written; for an entry from backfill it is the
-	// state after the event, or nil where that is not known.
+	// State is the room's current state for who has followed the log so far: what the entry before says, with
+	// Event in its place when that is a state event. For an entry from backfill it is the state after the
+	// event, or nil where that is not known.
 	State *State
 }
 

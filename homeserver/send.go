@@ -24,6 +24,7 @@ type Draft struct {
 	StateKey *string         // nil for an event that is no state
 	Content  json.RawMessage // a JSON object; nil for an empty one
 	Redacts  string          // the target of an m.room.redaction, put where the room version wants it
+	Built    func(id string) // told the event's id before anybody can see the event; may be nil
 }
 
 // Send builds, checks, signs and sends an event into a room that this server is in. It does not wait for
@@ -45,6 +46,9 @@ func (s *Server) sendLocked(r *room, d Draft) (*event.PDU, error) {
 	pdu, before, err := s.buildLocked(r, d)
 	if err != nil {
 		return nil, err
+	}
+	if d.Built != nil {
+		d.Built(string(pdu.ID()))
 	}
 	if err := s.admitLocked(r, pdu, before); err != nil {
 		return nil, err

@@ -43,6 +43,8 @@ func (a *SyncAnswer) Empty() bool {
 // returned, and after applying this one it has the room's state as of Next.
 func (s *Server) Sync(ctx context.Context, q SyncQuery) (*SyncAnswer, error) {
 	deadline := time.Now().Add(q.Wait)
+	watcher := s.users.watchers.watch(q.User)
+	defer s.users.watchers.unwatch(watcher)
 	for {
 		upto := s.Position()
 		answer := s.syncUpTo(q, upto)
@@ -54,27 +56,10 @@ func (s *Server) Sync(ctx context.Context, q SyncQuery) (*SyncAnswer, error) {
 		if answer.Next < upto {
 			continue
 		}
-		woken, err := s.waitUntil(ctx, deadline, upto)
-		if err != nil {
-			return nil, err
-		}
-		if !woken {
-			return answer, nil
+		if again, err := s.wait(ctx, watcher, deadline); err != nil || !again {
+			return answer, err
 		}
 	}
-}
-
-// waitUntil waits for a position after since and is false when the deadline comes first.
-func (s *Server) waitUntil(ctx context.Context, deadline time.Time, since Position) (bool, error) {
-	if !time.Now().Before(deadline) {
-		return false, nil
-	}
-	waiting, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	if _, err := s.Wait(waiting, since); err != nil {
-		return false, ctx.Err()
-	}
-	return true, nil
 }
 
 // syncUpTo answers for a position that has been reached. Where a room's timeline would leave the client with

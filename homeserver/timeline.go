@@ -79,11 +79,11 @@ func (s *Server) joinedUpdate(q SyncQuery, m Membership, upto Position) (update 
 		return update, 0
 	}
 	update.Room = room
-	update.After = room.stateAt(upto)
+	update.After = room.StateAt(upto)
 	if update.After.Membership(q.User) != string(matrix.Join) {
 		return &RoomUpdate{RoomID: m.RoomID, Room: room}, 0 // joined after upto: the next answer tells
 	}
-	update.Known = room.stateAt(q.Since)
+	update.Known = room.StateAt(q.Since)
 	w := newWindow(q, update, viewer{user: q.User, member: true, until: upto})
 	w.read(upto)
 	if !q.StateAfter {
@@ -101,12 +101,12 @@ func (s *Server) leftUpdate(q SyncQuery, m Membership) RoomUpdate {
 	last := Entry{Position: m.Position, Event: m.Event}
 	update := RoomUpdate{RoomID: m.RoomID, Start: m.Position - 1, Timeline: []Entry{last}}
 	room, ok := s.Room(m.RoomID)
-	if !ok || room.stateAt(m.Position-1).Membership(q.User) != string(matrix.Join) {
+	if !ok || room.StateAt(m.Position-1).Membership(q.User) != string(matrix.Join) {
 		return update
 	}
 	update.Room = room
-	update.After = room.stateAt(m.Position)
-	update.Known = room.stateAt(q.Since)
+	update.After = room.StateAt(m.Position)
+	update.Known = room.StateAt(q.Since)
 	w := newWindow(q, &update, viewer{user: q.User, member: true, until: m.Position})
 	w.read(m.Position)
 	w.settle(true, m.Position)
@@ -193,7 +193,7 @@ func (w *window) conflict(upto Position) bool {
 	if len(w.corrections) == 0 {
 		return false
 	}
-	after := w.room.stateAt(upto)
+	after := w.room.StateAt(upto)
 	seen := map[event.Key]bool{}
 	for _, entry := range w.entries {
 		key := entry.Event.Key()
@@ -232,7 +232,7 @@ func (w *window) fill(update *RoomUpdate, upto Position) {
 	update.Timeline = w.entries
 	update.Limited = w.limited
 	update.Start = w.start
-	update.Before = w.room.stateAt(w.start)
+	update.Before = w.room.StateAt(w.start)
 	if len(w.entries) == 0 {
 		update.Start = upto
 	}
@@ -241,8 +241,8 @@ func (w *window) fill(update *RoomUpdate, upto Position) {
 	}
 }
 
-// stateAt returns the room's state as of a position, nil before this server was in the room.
-func (r *Room) stateAt(at Position) *State {
+// StateAt returns the room's state as of a position, nil before this server was in the room.
+func (r *Room) StateAt(at Position) *State {
 	if at <= 0 {
 		return nil
 	}

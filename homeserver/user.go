@@ -8,14 +8,16 @@ import (
 // users are the accounts of one server with what belongs to them. The zero value has no accounts; maps are
 // made when they are first needed, because most servers of a mesh have one account and nobody logged in.
 type users struct {
-	passwords *Passwords
+	mu        sync.RWMutex
+	accounts  map[string]*account // by user id
+	tokens    map[tokenHash]*Device
+	nextName  int             // for accounts registered without a name
+	published map[string]bool // rooms in the directory
 
-	mu       sync.RWMutex
-	accounts map[string]*account // by user id
-	tokens   map[tokenHash]*Device
-	nextName int // for accounts registered without a name
+	hasher *Passwords // when the server has a private one
 
 	ephemerals ephemerals
+	watchers   watchers
 }
 
 // account is one user. The lock of users guards it.

@@ -60,7 +60,10 @@ func asAPIError(err error) *apiError {
 }
 
 func (e *apiError) body() map[string]any {
-	body := map[string]any{"errcode": e.code, "error": e.message}
+	body := map[string]any{}
+	if e.code != "" {
+		body["errcode"], body["error"] = e.code, e.message
+	}
 	for name, value := range e.extra {
 		body[name] = value
 	}

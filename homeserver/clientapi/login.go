@@ -1,0 +1,184 @@
+package clientapi
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// session is the answer of login and register.
+type session struct {
+	User   string `json:"user_id"`
+	Token  string `json:"access_token,omitempty"`
+	Device string `json:"device_id,omitempty"`
+	Server string `json:"home_server,omitempty"` // deprecated, but scripts of old read it
+}
+
+func loginFlows(*call) (any, error) {
+	return map[string]any{"flows": []map[string]string{{"type": "m.login.password"}}}, nil
+}
+
+// identifier says who logs in (client-server API, identifier types).
+type identifier struct {
+	Type string `json:"type"`
+	User string `json:"user"`
+}
+
+func login(c *call) (any, error) {
+	var in struct {
+		Type       string      `json:"type"`
+		Identifier *identifier `json:"identifier"`
+		User       string      `json:"user"` // deprecated form of identifier
+		Password   *string     `json:"password"`
+		DeviceID   string      `json:"device_id"`
+		DeviceName string      `json:"initial_device_display_name"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Type == "" {
+		return nil, missing("the login lacks a type: use m.login.password")
+	}
+	if in.Type != "m.login.password" {
+		return nil, errorf(http.StatusBadRequest, "M_UNKNOWN", "the login type %q is not supported: use m.login.password", in.Type)
+	}
+	name, err := loginName(in.Identifier, in.User)
+	if err != nil {
+		return nil, err
+	}
+	if in.Password == nil {
+		return nil, missing("the login lacks a password")
+	}
+	user, err := c.server.UserID(name)
+	if err != nil || !c.server.CheckPassword(user, *in.Password) {
+		return nil, forbidden("there is no user %s with this password on %s", name, c.server.Name())
+	}
+	return c.newSession(user, in.DeviceID, in.DeviceName)
+}
+
+func loginName(id *identifier, user string) (string, error) {
+	if id != nil {
+		if id.Type != "m.id.user" {
+			return "", errorf(http.StatusBadRequest, "M_UNKNOWN", "the identifier type %q is not supported: use m.id.user", id.Type)
+		}
+		user = id.User
+	}
+	if user == "" {
+		return "", missing("the login does not say who: give identifier.user")
+	}
+	return user, nil
+}
+
+// maxDeviceID bounds a device id that a client chooses, in bytes.
+const maxDeviceID = 255
+
+func (c *call) newSession(user, deviceID, deviceName string) (any, error) {
+	if len(deviceID) > maxDeviceID {
+		return nil, invalid("the device_id has more than %d bytes", maxDeviceID)
+	}
+	device, token, err := c.server.Login(user, deviceID, deviceName)
+	if err != nil {
+		return nil, err
+	}
+	return session{User: user, Token: token, Device: device.ID, Server: c.server.Name()}, nil
+}
+
+// maxPassword bounds a password, in bytes.
+const maxPassword = 512
+
+func register(c *call) (any, error) {
+	switch kind := c.query("kind"); kind {
+	case "", "user":
+	case "guest":
+		return nil, errorf(http.StatusForbidden, "M_GUEST_ACCESS_FORBIDDEN", "there are no guest accounts on this server: register a user")
+	default:
+		return nil, invalid("kind=%s: must be user", kind)
+	}
+	var in struct {
+		Auth       json.RawMessage `json:"auth"`
+		Username   string          `json:"username"`
+		Password   string          `json:"password"`
+		DeviceID   string          `json:"device_id"`
+		DeviceName string          `json:"initial_device_display_name"`
+		NoLogin    bool            `json:"inhibit_login"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Username != "" {
+		if err := c.server.Available(in.Username); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.interact(in.Auth, dummyStage, nil); err != nil {
+		return nil, err
+	}
+	if in.Password == "" || len(in.Password) > maxPassword {
+		return nil, missing("the registration needs a password of 1 to %d bytes", maxPassword)
+	}
+	user, err := c.server.Register(in.Username, in.Password)
+	if err != nil {
+		return nil, err
+	}
+	if in.NoLogin {
+		return session{User: user, Server: c.server.Name()}, nil
+	}
+	return c.newSession(user, in.DeviceID, in.DeviceName)
+}
+
+func registerAvailable(c *call) (any, error) {
+	if err := c.server.Available(c.query("username")); err != nil {
+		return nil, err
+	}
+	return map[string]bool{"available": true}, nil
+}
+
+func logout(c *call) (any, error) {
+	c.server.Logout(c.user(), c.device.ID)
+	return empty{}, nil
+}
+
+func logoutAll(c *call) (any, error) {
+	c.server.Logout(c.user())
+	return empty{}, nil
+}
+
+func whoami(c *call) (any, error) {
+	return map[string]any{"user_id": c.user(), "device_id": c.device.ID, "is_guest": false}, nil
+}
+
+func changePassword(c *call) (any, error) {
+	var in struct {
+		Auth        json.RawMessage `json:"auth"`
+		NewPassword string          `json:"new_password"`
+		LogoutOther *bool           `json:"logout_devices"` // default true
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := c.interact(in.Auth, passwordStage, c.checkOwnPassword); err != nil {
+		return nil, err
+	}
+	if in.NewPassword == "" || len(in.NewPassword) > maxPassword {
+		return nil, missing("new_password must have 1 to %d bytes", maxPassword)
+	}
+	if err := c.server.SetPassword(c.user(), in.NewPassword); err != nil {
+		return nil, err
+	}
+	if in.LogoutOther == nil || *in.LogoutOther {
+		return empty{}, c.logoutOthers()
+	}
+	return empty{}, nil
+}
+
+func (c *call) logoutOthers() error {
+	devices, err := c.server.Devices(c.user())
+	if err != nil {
+		return err
+	}
+	for _, device := range devices {
+		if device.ID != c.device.ID {
+			c.server.Logout(c.user(), device.ID)
+		}
+	}
+	return nil
+}

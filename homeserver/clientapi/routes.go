@@ -1,0 +1,141 @@
+package clientapi
+
+import "net/http"
+
+// newTable lists all endpoints. Each stands below /_matrix/client/v3, with r0 and unstable as other names for
+// it, which old clients use.
+func newTable() *table {
+	t := &table{}
+	t.add(http.MethodGet, "/.well-known/matrix/client", route{wellKnown, true})
+	t.add(http.MethodGet, "/_matrix/client/versions", route{versions, true})
+	t.accounts()
+	t.membership()
+	t.rooms()
+	t.directory()
+	t.personal()
+	t.answeredOnly()
+	return t
+}
+
+// stable registers an endpoint of v3.
+func (t *table) stable(method, path string, serve func(*call) (any, error)) {
+	t.everywhere(method, path, route{serve: serve})
+}
+
+// public registers an endpoint of v3 that needs no access token.
+func (t *table) public(method, path string, serve func(*call) (any, error)) {
+	t.everywhere(method, path, route{serve: serve, open: true})
+}
+
+func (t *table) everywhere(method, path string, r route) {
+	for _, version := range [...]string{"v3", "r0", "unstable"} {
+		t.add(method, "/_matrix/client/"+version+path, r)
+	}
+}
+
+func (t *table) accounts() {
+	t.public(http.MethodGet, "/login", loginFlows)
+	t.public(http.MethodPost, "/login", login)
+	t.public(http.MethodPost, "/register", register)
+	t.public(http.MethodGet, "/register/available", registerAvailable)
+	t.stable(http.MethodPost, "/logout", logout)
+	t.stable(http.MethodPost, "/logout/all", logoutAll)
+	t.stable(http.MethodGet, "/account/whoami", whoami)
+	t.stable(http.MethodPost, "/account/password", changePassword)
+	t.stable(http.MethodGet, "/devices", listDevices)
+	t.stable(http.MethodGet, "/devices/{deviceId}", getDevice)
+	t.stable(http.MethodPut, "/devices/{deviceId}", putDevice)
+	t.stable(http.MethodDelete, "/devices/{deviceId}", deleteDevice)
+	t.stable(http.MethodPost, "/delete_devices", deleteDevices)
+	t.stable(http.MethodGet, "/capabilities", capabilities)
+}
+
+func (t *table) membership() {
+	t.stable(http.MethodPost, "/createRoom", createRoom)
+	t.stable(http.MethodPost, "/join/{roomIdOrAlias}", joinAny)
+	t.stable(http.MethodPost, "/rooms/{roomId}/join", joinRoom)
+	t.stable(http.MethodPost, "/rooms/{roomId}/leave", leaveRoom)
+	t.stable(http.MethodPost, "/rooms/{roomId}/forget", forgetRoom)
+	t.stable(http.MethodPost, "/rooms/{roomId}/invite", inviteUser)
+	t.stable(http.MethodPost, "/rooms/{roomId}/kick", kickUser)
+	t.stable(http.MethodPost, "/rooms/{roomId}/ban", banUser)
+	t.stable(http.MethodPost, "/rooms/{roomId}/unban", unbanUser)
+	t.stable(http.MethodGet, "/rooms/{roomId}/members", members)
+	t.stable(http.MethodGet, "/rooms/{roomId}/joined_members", joinedMembers)
+	t.stable(http.MethodGet, "/joined_rooms", joinedRooms)
+}
+
+func (t *table) rooms() {
+	t.stable(http.MethodGet, "/sync", getSync)
+	t.stable(http.MethodPut, "/rooms/{roomId}/send/{eventType}/{txnId}", sendMessage)
+	t.stable(http.MethodPut, "/rooms/{roomId}/redact/{eventId}/{txnId}", sendRedaction)
+	t.stable(http.MethodGet, "/rooms/{roomId}/state", roomState)
+	for _, path := range [...]string{"/rooms/{roomId}/state/{eventType}", "/rooms/{roomId}/state/{eventType}/{stateKey}"} {
+		t.stable(http.MethodGet, path, getState)
+		t.stable(http.MethodPut, path, putState)
+	}
+	t.stable(http.MethodGet, "/rooms/{roomId}/messages", messages)
+	t.stable(http.MethodGet, "/rooms/{roomId}/event/{eventId}", getEvent)
+	t.stable(http.MethodPut, "/rooms/{roomId}/typing/{userId}", setTyping)
+	t.stable(http.MethodPost, "/rooms/{roomId}/receipt/{receiptType}/{eventId}", setReceipt)
+	t.stable(http.MethodPost, "/rooms/{roomId}/read_markers", setReadMarkers)
+}
+
+func (t *table) directory() {
+	t.public(http.MethodGet, "/directory/room/{roomAlias}", getAlias)
+	t.stable(http.MethodPut, "/directory/room/{roomAlias}", putAlias)
+	t.stable(http.MethodDelete, "/directory/room/{roomAlias}", deleteAlias)
+	t.public(http.MethodGet, "/directory/list/room/{roomId}", getListing)
+	t.stable(http.MethodPut, "/directory/list/room/{roomId}", putListing)
+	t.stable(http.MethodGet, "/rooms/{roomId}/aliases", roomAliases)
+	t.public(http.MethodGet, "/publicRooms", publicRooms)
+	t.stable(http.MethodPost, "/publicRooms", searchPublicRooms)
+	t.stable(http.MethodPost, "/user_directory/search", searchUsers)
+	t.public(http.MethodGet, "/profile/{userId}", getProfile)
+	t.public(http.MethodGet, "/profile/{userId}/{field}", getProfile)
+	t.public(http.MethodGet, "/profile/{userId}/displayname", getDisplayName)
+	t.public(http.MethodGet, "/profile/{userId}/avatar_url", getAvatarURL)
+	t.stable(http.MethodPut, "/profile/{userId}/displayname", putDisplayName)
+	t.stable(http.MethodPut, "/profile/{userId}/avatar_url", putAvatarURL)
+}
+
+func (t *table) personal() {
+	t.stable(http.MethodPost, "/user/{userId}/filter", createFilter)
+	t.stable(http.MethodGet, "/user/{userId}/filter/{filterId}", getFilter)
+	for _, path := range [...]string{"/user/{userId}/account_data/{type}", "/user/{userId}/rooms/{roomId}/account_data/{type}"} {
+		t.stable(http.MethodGet, path, getAccountData)
+		t.stable(http.MethodPut, path, putAccountData)
+	}
+	t.stable(http.MethodGet, "/presence/{userId}/status", getPresence)
+	t.stable(http.MethodPut, "/presence/{userId}/status", putPresence)
+	t.pushRules()
+}
+
+func (t *table) pushRules() {
+	t.stable(http.MethodGet, "/pushrules", getPushRules)
+	t.stable(http.MethodGet, "/pushrules/", getPushRules)
+	t.stable(http.MethodGet, "/pushrules/global", getGlobalPushRules)
+	t.stable(http.MethodGet, "/pushrules/global/", getGlobalPushRules)
+	t.stable(http.MethodGet, "/pushrules/global/{kind}/{ruleId}", getPushRule)
+	t.stable(http.MethodGet, "/pushrules/global/{kind}/{ruleId}/{attr}", getPushRule)
+	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}", refusePushRule)
+	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}/{attr}", refusePushRule)
+	t.stable(http.MethodDelete, "/pushrules/global/{kind}/{ruleId}", refusePushRule)
+}
+
+// answeredOnly are endpoints that clients ask when they start, of things that this server does not have.
+func (t *table) answeredOnly() {
+	t.stable(http.MethodPost, "/keys/upload", uploadKeys)
+	t.stable(http.MethodPost, "/keys/query", queryKeys)
+	t.stable(http.MethodPost, "/keys/claim", claimKeys)
+	t.stable(http.MethodGet, "/keys/changes", keyChanges)
+	t.stable(http.MethodGet, "/room_keys/version", keyBackup)
+	t.stable(http.MethodGet, "/voip/turnServer", turnServer)
+	t.stable(http.MethodGet, "/thirdparty/protocols", thirdParties)
+	t.stable(http.MethodGet, "/account/3pid", threePIDs)
+	t.stable(http.MethodGet, "/pushers", pushers)
+	t.stable(http.MethodGet, "/notifications", notifications)
+	for _, path := range [...]string{"/_matrix/media/v3/config", "/_matrix/media/r0/config", "/_matrix/client/v1/media/config"} {
+		t.add(http.MethodGet, path, route{serve: mediaConfig})
+	}
+}

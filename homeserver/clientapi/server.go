@@ -1,0 +1,87 @@
+package clientapi
+
+import (
+	"cmp"
+	"net/http"
+
+	"meshsim/matrix"
+)
+
+// versions lists what this server does in full; newer versions ask for media, threads and more.
+func versions(*call) (any, error) {
+	return map[string]any{
+		"versions":          []string{"r0.6.0", "r0.6.1", "v1.1"},
+		"unstable_features": map[string]bool{},
+	}, nil
+}
+
+// wellKnown leads a client to the address that it asked at.
+func wellKnown(c *call) (any, error) {
+	scheme := "http"
+	if c.r.TLS != nil {
+		scheme = "https"
+	}
+	host := cmp.Or(c.r.Host, c.server.Name())
+	return map[string]any{"m.homeserver": map[string]string{"base_url": scheme + "://" + host}}, nil
+}
+
+func capabilities(*call) (any, error) {
+	available := map[string]string{}
+	for _, version := range matrix.RoomVersions() {
+		available[version] = "stable"
+	}
+	return map[string]any{"capabilities": map[string]any{
+		"m.room_versions":   map[string]any{"default": matrix.DefaultRoomVersion, "available": available},
+		"m.change_password": map[string]bool{"enabled": true},
+		"m.set_displayname": map[string]bool{"enabled": true},
+		"m.set_avatar_url":  map[string]bool{"enabled": true},
+		"m.3pid_changes":    map[string]bool{"enabled": false},
+		"m.get_login_token": map[string]bool{"enabled": false},
+	}}, nil
+}
+
+// turnServer: there is none, which an empty answer says.
+func turnServer(*call) (any, error) { return empty{}, nil }
+
+// mediaConfig: nothing can be uploaded.
+func mediaConfig(*call) (any, error) { return map[string]int{"m.upload.size": 0}, nil }
+
+// thirdParties: no bridges.
+func thirdParties(*call) (any, error) { return empty{}, nil }
+
+// threePIDs: no e-mail addresses or telephone numbers.
+func threePIDs(*call) (any, error) { return map[string][]string{"threepids": {}}, nil }
+
+func pushers(*call) (any, error) { return map[string][]string{"pushers": {}}, nil }
+
+func notifications(*call) (any, error) { return map[string][]string{"notifications": {}}, nil }
+
+// uploadKeys keeps no encryption keys and says so: none are counted.
+func uploadKeys(c *call) (any, error) {
+	if _, err := c.body(); err != nil {
+		return nil, err
+	}
+	return map[string]any{"one_time_key_counts": map[string]int{}}, nil
+}
+
+func queryKeys(c *call) (any, error) {
+	if _, err := c.body(); err != nil {
+		return nil, err
+	}
+	return map[string]any{"device_keys": empty{}, "failures": empty{}}, nil
+}
+
+func claimKeys(c *call) (any, error) {
+	if _, err := c.body(); err != nil {
+		return nil, err
+	}
+	return map[string]any{"one_time_keys": empty{}, "failures": empty{}}, nil
+}
+
+func keyChanges(*call) (any, error) {
+	return map[string][]string{"changed": {}, "left": {}}, nil
+}
+
+func keyBackup(*call) (any, error) {
+	return nil, errorf(http.StatusNotFound, "M_NOT_FOUND", "there is no key backup on this server")
+}

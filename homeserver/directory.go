@@ -1,0 +1,42 @@
+package homeserver
+
+import "slices"
+
+// Publish puts a room into this server's published room directory, or takes it out.
+func (s *Server) Publish(roomID string, published bool) {
+	s.users.mu.Lock()
+	defer s.users.mu.Unlock()
+	if !published {
+		delete(s.users.published, roomID)
+		return
+	}
+	if s.users.published == nil {
+		s.users.published = map[string]bool{}
+	}
+	s.users.published[roomID] = true
+}
+
+// Published says whether a room is in this server's room directory.
+func (s *Server) Published(roomID string) bool {
+	s.users.mu.RLock()
+	defer s.users.mu.RUnlock()
+	return s.users.published[roomID]
+}
+
+// PublishedRooms returns the rooms of this server's room directory, sorted by id.
+func (s *Server) PublishedRooms() []*Room {
+	s.users.mu.RLock()
+	ids := make([]string, 0, len(s.users.published))
+	for id := range s.users.published {
+		ids = append(ids, id)
+	}
+	s.users.mu.RUnlock()
+	slices.Sort(ids)
+	rooms := make([]*Room, 0, len(ids))
+	for _, id := range ids {
+		if room, ok := s.Room(id); ok {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
