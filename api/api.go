@@ -48,6 +48,7 @@ type Frontend struct {
 	ports    *clientPorts
 	original *original
 	streams  *streams
+	talk     *talk.Talk
 	log      *slog.Logger
 }
 
@@ -70,6 +71,7 @@ func New(c Config) *Frontend {
 		clients:  access,
 		ports:    ports,
 		original: &original{mesh: c.Mesh, events: c.Events, log: c.Logger},
+		talk:     c.Talk,
 		streams:  &streams{v1: v, events: c.Events},
 		log:      c.Logger,
 	}

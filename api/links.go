@@ -56,19 +56,21 @@ func (v *v1) link(ends linkEnds) (Link, error) {
 }
 
 type linkPut struct {
-	linkEnds
+	A    int `path:"a" minimum:"0" maximum:"8388605" doc:"Id of the server at one end."`
+	B    int `path:"b" minimum:"0" maximum:"8388605" doc:"Id of the server at the other end."`
 	Body LinkPins
 }
 
 func (v *v1) putLink(ctx context.Context, in *linkPut) (*result[LinkPins], error) {
-	if err := checkEnds(v.mesh.Snapshot(), in.pair()); err != nil {
+	pair := topo.PairOf(in.A, in.B)
+	if err := checkEnds(v.mesh.Snapshot(), pair); err != nil {
 		return nil, problemOf(err)
 	}
 	pins := topo.LinkPins{AB: in.Body.PinsAB.topo(), BA: in.Body.PinsBA.topo(), Cut: in.Body.Cut}
 	if in.A > in.B {
 		pins.AB, pins.BA = pins.BA, pins.AB
 	}
-	if err := v.mesh.PinLink(ctx, in.pair(), pins); err != nil {
+	if err := v.mesh.PinLink(ctx, pair, pins); err != nil {
 		return nil, problemOf(err)
 	}
 	return answer(in.Body, nil)

@@ -23,10 +23,6 @@ func (v *v1) registerRooms(api huma.API) {
 		"What one server has of a room", "The newest last."), v.listMessages)
 }
 
-type roomID struct {
-	Room string `path:"room" maxLength:"255" doc:"Id of a room made here, e.g. !abc:hs0, percent-encoded."`
-}
-
 func (v *v1) listRooms(context.Context, *nothing) (*result[[]Room], error) {
 	return answer(roomsOf(v.talk.Rooms()), nil)
 }
@@ -45,7 +41,7 @@ func (v *v1) makeRoom(ctx context.Context, in *struct{ Body NewRoom }) (*result[
 }
 
 type membersPost struct {
-	roomID
+	Room string `path:"room" maxLength:"255" doc:"Id of a room made here, e.g. !abc:hs0, percent-encoded."`
 	Body NewMembers
 }
 
@@ -58,7 +54,7 @@ func (v *v1) joinRoom(_ context.Context, in *membersPost) (*result[Room], error)
 }
 
 type messagePost struct {
-	roomID
+	Room string `path:"room" maxLength:"255" doc:"Id of a room made here, e.g. !abc:hs0, percent-encoded."`
 	Body NewMessage
 }
 
@@ -68,9 +64,9 @@ func (v *v1) sendMessage(ctx context.Context, in *messagePost) (*result[SentMess
 }
 
 type messagesGet struct {
-	roomID
-	Server int `query:"server" required:"true" minimum:"0" maximum:"8388605" doc:"Id of the server whose view it is."`
-	Limit  int `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many events."`
+	Room   string `path:"room" maxLength:"255" doc:"Id of a room made here, e.g. !abc:hs0, percent-encoded."`
+	Server int    `query:"server" required:"true" minimum:"0" maximum:"8388605" doc:"Id of the server whose view it is."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many events."`
 }
 
 func (v *v1) listMessages(ctx context.Context, in *messagesGet) (*result[[]Message], error) {

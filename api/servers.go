@@ -62,7 +62,7 @@ func (v *v1) addServer(ctx context.Context, in *struct{ Body NewServer }) (*resu
 }
 
 type movePatch struct {
-	serverID
+	ID   int `path:"id" minimum:"0" maximum:"8388605" doc:"Id of a server."`
 	Body ServerPatch
 }
 
