@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -62,6 +63,9 @@ type Config struct {
 	Rooms     *Rooms
 	Publisher telemetry.Publisher
 
+	// Connections is shared by the gateways of a process; nil sets no bound beyond each one's own.
+	Connections *Connections
+
 	// ReportReceived publishes events as received once the homeserver has accepted the transaction. It is for
 	// homeservers that cannot say themselves when they have processed an event.
 	ReportReceived bool
@@ -87,6 +91,9 @@ type Gateway struct {
 
 // New makes a gateway. It starts nothing.
 func New(cfg Config) *Gateway {
+	if cfg.Connections == nil {
+		cfg.Connections = NewConnections(math.MaxInt)
+	}
 	g := &Gateway{cfg: cfg, log: cfg.Logger, servers: make(map[*http.Server]struct{})}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
@@ -112,5 +119,6 @@ func (g *Gateway) Close() error {
 	}
 	g.end()
 	g.transport.CloseIdleConnections()
+	g.cfg.Connections.forget(g)
 	return errors.Join(errs...)
 }

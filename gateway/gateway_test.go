@@ -410,6 +410,41 @@ func TestConnectionsAreKeptThenClosedThenResumed(t *testing.T) {
 	})
 }
 
+func TestConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		const limit = 4
+		shared := NewConnections(limit)
+		var gateways []*Gateway
+		for id := range 5 {
+			g, stop := w.gateway(id, func(http.ResponseWriter, *http.Request) {}, func(c *Config) { c.Connections = shared })
+			defer stop()
+			gateways = append(gateways, g)
+		}
+		most := 0
+		for range 2 {
+			for _, g := range gateways {
+				for to := range gateways {
+					if _, err := sendTxn(t, g, fmt.Sprintf("hs%d", to), "t"); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+					most = max(most, shared.Open())
+				}
+			}
+		}
+		// The gateway that sends keeps its own five.
+		if most > limit+len(gateways) {
+			t.Errorf("%d connections were open, the bound is %d", most, limit)
+		}
+		time.Sleep(idleTimeout + time.Second)
+		synctest.Wait()
+		if n := shared.Open(); n != 0 {
+			t.Errorf("%d connections are counted as open after all have idled out", n)
+		}
+	})
+}
+
 // What a connection costs before the first request is what time-outs allow for it, without TCP's share of 12 packets
 // with 52 bytes of headers each.
 func TestSetupBytes(t *testing.T) {
