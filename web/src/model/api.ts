@@ -67,8 +67,9 @@ async function refusal(answer: Response): Promise<Refusal> {
   return new Refusal(answer.status, capitalised(sentence), fields);
 }
 
+/** Sentences begin with a capital, names of fields do not. */
 function capitalised(sentence: string): string {
-  return sentence.charAt(0).toUpperCase() + sentence.slice(1);
+  return /^[a-z]{2,} /.test(sentence) ? sentence.charAt(0).toUpperCase() + sentence.slice(1) : sentence;
 }
 
 /** The sentence to show for whatever was thrown. */

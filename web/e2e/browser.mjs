@@ -1,0 +1,112 @@
+// The browser, and the page as a person handles it.
+import { existsSync, mkdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+const ARTEFACTS = fileURLToPath(new URL("../../artefacts/", import.meta.url));
+
+/** The browser that CHROMIUM names, or the first found on the PATH. */
+function executable() {
+  if (process.env.CHROMIUM) return process.env.CHROMIUM;
+  for (const folder of (process.env.PATH ?? "").split(delimiter)) {
+    for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+      const path = join(folder, name);
+      if (existsSync(path)) return path;
+    }
+  }
+  throw new Error("no Chromium on the PATH: install one, or name it in the environment variable CHROMIUM");
+}
+
+export function launch() {
+  return chromium.launch({ executablePath: executable(), args: FLAGS });
+}
+
+/** Opens the page in a context of its own. Errors that the page throws are collected in `problems`. */
+export async function open(browser, url, { width = 1280, height = 720, scheme = "light", motion = "no-preference" } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: scheme,
+    reducedMotion: motion,
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const problems = [];
+  page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
+  await page.goto(url);
+  await page.getByTestId("figure-servers").waitFor();
+  return new Board(page, problems);
+}
+
+export class Board {
+  constructor(page, problems) {
+    this.page = page;
+    this.problems = problems;
+    this.board = page.getByTestId("board");
+  }
+
+  async close() {
+    await this.page.context().close();
+    if (this.problems.length > 0) throw new Error(`the page threw: ${this.problems.join("\n")}`);
+  }
+
+  async view() {
+    const [k, x, y] = (await this.board.getAttribute("data-view")).split(" ").map(Number);
+    return { k, x, y };
+  }
+
+  /** Where a point of the world is on the screen. */
+  async at(world) {
+    const [view, box] = await Promise.all([this.view(), this.board.boundingBox()]);
+    return { x: box.x + world.x * view.k + view.x, y: box.y + world.y * view.k + view.y };
+  }
+
+  async click(world) {
+    const p = await this.at(world);
+    await this.page.mouse.click(p.x, p.y);
+  }
+
+  async drag(from, to, { button = "left", steps = 12, hold = async () => undefined } = {}) {
+    const [a, b] = [await this.at(from), await this.at(to)];
+    await this.page.mouse.move(a.x, a.y);
+    await this.page.mouse.down({ button });
+    await this.page.mouse.move(b.x, b.y, { steps });
+    await hold();
+    await this.page.mouse.up({ button });
+  }
+
+  /** How many pixels of a canvas (0 static, 1 moving) are of about a colour; any that is painted where none is named. */
+  pixels(canvas, colour) {
+    return this.page.evaluate(
+      ([index, wanted]) => {
+        const element = document.querySelectorAll("canvas")[index];
+        const { data } = element.getContext("2d").getImageData(0, 0, element.width, element.height);
+        const rgb = wanted?.match(/\w\w/g).map((h) => parseInt(h, 16));
+        let count = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] < 128) continue;
+          if (!rgb || rgb.every((v, j) => Math.abs(v - data[i + j]) < 12)) count++;
+        }
+        return count;
+      },
+      [canvas, colour],
+    );
+  }
+
+  async screenshot(name) {
+    mkdirSync(ARTEFACTS, { recursive: true });
+    await this.page.screenshot({ path: join(ARTEFACTS, `${name}.png`) });
+  }
+}

@@ -1,0 +1,87 @@
+// Talk: a room with one click, a message, and the event seen travelling to where it arrives.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open } from "./browser.mjs";
+import { binary, freePort, Meshsim, until } from "./meshsim.mjs";
+
+const mesh = new Meshsim(binary(), await freePort());
+let browser;
+
+before(async () => {
+  await mesh.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser.close();
+  assert.equal(await mesh.stop(), 0, mesh.output);
+});
+
+const MARK = /--event:\s*(#\w+)/;
+
+test("five servers are put in a room, one says something, and it is watched to arrive at all", async () => {
+  const ui = await open(browser, mesh.url);
+  const { page } = ui;
+  await page.getByRole("button", { name: "Place five servers for me" }).click();
+  await page.getByTestId("make-room").getByText("Put all 5 servers in a room").click({ timeout: 20_000 });
+  await page.getByTestId("members").getByText("5 of 5 joined").waitFor({ timeout: 30_000 });
+  await until("the joins have come to rest", async () => (await ui.pixels(1)) === 0, 30_000);
+
+  await page.getByLabel("Write as").selectOption({ label: "hs2" });
+  await page.getByLabel("Message", { exact: true }).fill("Good morning, mesh");
+  await page.keyboard.press("Enter");
+  const card = page.getByRole("log").locator("article", { hasText: "Good morning, mesh" });
+  await card.waitFor();
+  const [, colour] = MARK.exec(await card.getAttribute("style"));
+  await until("a circle of its colour is under way", async () => (await ui.pixels(1, colour)) > 20, 5000);
+  await ui.screenshot("travelling-1280");
+  await card.getByText("all have it").waitFor({ timeout: 20_000 });
+  await until("the servers took its colour", async () => (await ui.pixels(0, colour)) > 4 * 300, 5000);
+  await until("the halos are gone", async () => (await ui.pixels(1, colour)) === 0, 5000);
+  assert.equal(await card.getByRole("listitem").filter({ hasText: / ms| s$/ }).count(), 4, "a delay for each of the others");
+
+  await page.getByLabel("As seen by").selectOption({ label: "hs4" });
+  await card.waitFor();
+  await ui.screenshot("talked-1280");
+
+  await page.getByRole("tab", { name: "Events" }).click();
+  await page.getByTestId("events").getByText("m.room.message").first().waitFor();
+  await ui.screenshot("events-1280");
+
+  // A second reader that comes later finds the same.
+  const later = await open(browser, mesh.url, { scheme: "dark" });
+  const found = later.page.getByRole("log").locator("article", { hasText: "Good morning, mesh" });
+  await found.getByText("all have it").waitFor();
+  await later.screenshot("later-dark-1280");
+  await later.close();
+  await ui.close();
+});
+
+test("a server behind a cut link is shown to lack the message, and gets it when the link is back", async () => {
+  const ui = await open(browser, mesh.url);
+  const { page } = ui;
+  const far = 4;
+  const links = (await mesh.get("/links")).filter((l) => l.a === far || l.b === far);
+  const setCut = async (cut) => {
+    for (const l of links) await mesh.ask("PUT", `/links/${l.a}/${l.b}`, { cut });
+  };
+  await setCut(true);
+  await page.getByLabel("Write as").selectOption({ label: "hs0" });
+  await page.getByLabel("Message", { exact: true }).fill("Can you hear me?");
+  await page.keyboard.press("Enter");
+  const card = page.getByRole("log").locator("article", { hasText: "Can you hear me?" });
+  await card.getByText("3 of 4 have it").waitFor({ timeout: 20_000 });
+  await ui.screenshot("cut-1280");
+  await setCut(false);
+  await card.getByText("all have it").waitFor({ timeout: 60_000 });
+  await ui.close();
+});
+
+test("with reduced motion links light up and nothing flies or grows", async () => {
+  const ui = await open(browser, mesh.url, { motion: "reduce" });
+  await ui.page.getByLabel("Message", { exact: true }).fill("Calmly");
+  await ui.page.keyboard.press("Enter");
+  const card = ui.page.getByRole("log").locator("article", { hasText: "Calmly" });
+  await card.getByText("all have it").waitFor({ timeout: 20_000 });
+  await ui.close();
+});
