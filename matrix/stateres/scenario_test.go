@@ -146,20 +146,35 @@ func TestOldStateDoesNotReset(t *testing.T) {
 	})
 }
 
-// The reset that v2.1 was made for: a topic in conflict, and one branch that holds the members' joins while
-// the other lost them. Under v2 what the conflicted events stand on may be missing from the unconflicted
-// state; v2.1 replays the conflicted subgraph from the empty state.
-func TestSubgraphKeepsWhatConflictedEventsStandOn(t *testing.T) {
-	r := newRoom(t, "12")
-	in := r.joins(mod)
-	second := r.power(creator, 60, r.join, r.levels)
-	third := r.power(mod, 55, in, second)
-	topic := r.Event(matrix.TypeTopic, mod, map[string]any{}, eventtest.State(""), r.auth(in, third))
-	r.graph.add(topic)
-	merged := r.resolve(t, with(r.base, in, third, topic), r.base)
-	want(t, merged, in, true)
-	want(t, merged, third, true)
-	want(t, merged, topic, true)
+// The reset that v2.1 was made for: mod changed the power levels and left, and a lagging server brings the
+// levels from before. Under v2 the replay starts from a state where mod is gone already, so that mod's levels
+// are refused and the old ones return; v2.1 starts from the empty state and takes mod's join from auth_events.
+func TestDepartedModeratorsLevelsAreResetUnderV2Only(t *testing.T) {
+	eachVersion(t, func(t *testing.T, r *room) {
+		in := r.joins(mod)
+		second := r.power(creator, 60, r.join, r.levels)
+		third := r.power(mod, 55, in, second)
+		gone := r.Member(mod, mod, matrix.Leave, r.auth(third, in))
+		r.graph.add(gone)
+		merged := r.resolve(t, with(r.base, gone, third), with(r.base, gone, second))
+		want(t, merged, third, r.Version.StateRes == matrix.StateResV2_1)
+		want(t, merged, gone, true)
+	})
+}
+
+// What a conflicted event stands on is replayed, too, when it is in no state any more.
+func TestConflictedEventsBringWhatTheyStandOn(t *testing.T) {
+	eachVersion(t, func(t *testing.T, r *room) {
+		in := r.joins(mod)
+		second := r.power(creator, 60, r.join, r.levels)
+		third := r.power(mod, 55, in, second)
+		topic := r.Event(matrix.TypeTopic, mod, map[string]any{}, eventtest.State(""), r.auth(in, third))
+		r.graph.add(topic)
+		merged := r.resolve(t, with(r.base, in, third, topic), r.base)
+		for _, p := range []*event.PDU{in, third, topic} {
+			want(t, merged, p, true)
+		}
+	})
 }
 
 func TestMissingEventIsNamed(t *testing.T) {
