@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"log/slog"
 	"sync"
+	"time"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -65,6 +66,7 @@ type Server struct {
 	rooms   map[matrix.RoomID]*room
 	joining map[matrix.RoomID]chan struct{} // rooms that are being joined remotely; closed when that is over
 	closed  bool
+	created time.Time // of the last room created here
 }
 
 // New returns a server without rooms and users.

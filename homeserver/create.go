@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"time"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -61,7 +62,20 @@ func (s *Server) createEvent(nr NewRoom, version *matrix.RoomVersion) (*event.PD
 			return nil, err
 		}
 	}
-	return s.sign(b, version)
+	return s.signAt(b, version, s.creationTime())
+}
+
+// creationTime is now, or a little later: no two rooms of a server are created in the same millisecond. From
+// room version 12 on they would be the same room when their create events say the same.
+func (s *Server) creationTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if next := s.created.Add(time.Millisecond); now.Before(next) {
+		now = next
+	}
+	s.created = now
+	return now
 }
 
 func (s *Server) firstEvents(nr NewRoom, version *matrix.RoomVersion) ([]Draft, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -68,7 +69,7 @@ func (s *Server) template(r *room, origin, userID string, content map[string]any
 		return Template{}, err
 	}
 	// The rules look at a whole event; the one made for this is signed by the wrong server and thrown away.
-	trial, err := s.build(b, r.version)
+	trial, err := s.build(b, r.version, time.Now())
 	if err != nil {
 		return Template{}, err
 	}

@@ -125,7 +125,11 @@ func canonicalContent(raw json.RawMessage) (json.RawMessage, error) {
 
 // sign builds an event of this server.
 func (s *Server) sign(b event.Builder, version *matrix.RoomVersion) (*event.PDU, error) {
-	pdu, err := s.build(b, version)
+	return s.signAt(b, version, time.Now())
+}
+
+func (s *Server) signAt(b event.Builder, version *matrix.RoomVersion, at time.Time) (*event.PDU, error) {
+	pdu, err := s.build(b, version, at)
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +138,8 @@ func (s *Server) sign(b event.Builder, version *matrix.RoomVersion) (*event.PDU,
 	return pdu, nil
 }
 
-func (s *Server) build(b event.Builder, version *matrix.RoomVersion) (*event.PDU, error) {
-	pdu, err := b.Build(version, matrix.ServerName(s.cfg.Name), matrix.KeyID(s.cfg.KeyID), s.cfg.Key, time.Now())
+func (s *Server) build(b event.Builder, version *matrix.RoomVersion, at time.Time) (*event.PDU, error) {
+	pdu, err := b.Build(version, matrix.ServerName(s.cfg.Name), matrix.KeyID(s.cfg.KeyID), s.cfg.Key, at)
 	if size := (*event.SizeError)(nil); errors.As(err, &size) {
 		return nil, fail(TooLarge, err, "the event is too large")
 	}

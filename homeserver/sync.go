@@ -11,8 +11,9 @@ import (
 // SyncQuery asks what happened since a position, as one user sees it.
 type SyncQuery struct {
 	User  string
-	Since Position      // 0 when the client knows nothing yet
-	Wait  time.Duration // how long to wait for something to happen; ignored for the first sync and FullState
+	First bool          // the client knows nothing yet
+	Since Position      // of the answer that the client had last; 0 on the first sync
+	Wait  time.Duration // how long to wait for something to happen; ignored with First and FullState
 
 	FullState   bool // all state of joined rooms, not what changed; timelines still begin at Since
 	StateAfter  bool // the client takes state from RoomUpdate.StateAfter and none from timelines
@@ -48,7 +49,7 @@ func (s *Server) Sync(ctx context.Context, q SyncQuery) (*SyncAnswer, error) {
 	for {
 		upto := s.Position()
 		answer := s.syncUpTo(q, upto)
-		if !answer.Empty() || q.Since == 0 || q.FullState {
+		if !answer.Empty() || q.First || q.FullState {
 			return answer, nil
 		}
 		// Nothing up to here is for this client: the next look need not go over it again.
@@ -141,7 +142,7 @@ func (s *Server) leftShown(q SyncQuery, m Membership, upto Position) bool {
 	if m.Position > upto || s.forgotten(q.User, m) {
 		return false
 	}
-	if q.Since == 0 {
+	if q.First {
 		return q.IncludeLeft
 	}
 	return q.Since < m.Position

@@ -88,7 +88,7 @@ func getSync(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(answer, query.Since == 0), nil
+	return s.answer(answer, query.First), nil
 }
 
 // asked is the query as the server understands it.
@@ -100,7 +100,7 @@ func (s *syncing) asked() (q homeserver.SyncQuery, err error) {
 		Rooms:       s.filter.Room.room,
 		IncludeLeft: s.filter.Room.IncludeLeft,
 	}
-	if q.Since, err = s.since(); err != nil {
+	if q.Since, q.First, err = s.since(); err != nil {
 		return q, err
 	}
 	wait, err := s.number("timeout", 0)

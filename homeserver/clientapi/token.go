@@ -38,15 +38,15 @@ func (c *call) optionalToken(name string) (*homeserver.Position, error) {
 	return &at, nil
 }
 
-// since reads the position of an earlier sync, 0 when there was none. A position that lies ahead comes from
-// another life of this server: what it stands for is gone.
-func (c *call) since() (homeserver.Position, error) {
-	at, err := c.optionalToken("since")
-	if err != nil || at == nil {
-		return 0, err
+// since reads the position of an earlier sync; first says that there was none. A position that lies ahead
+// comes from another life of this server: what it stands for is gone.
+func (c *call) since() (at homeserver.Position, first bool, err error) {
+	given, err := c.optionalToken("since")
+	if err != nil || given == nil {
+		return 0, true, err
 	}
-	if *at < 0 || *at > c.server.Position() {
-		return 0, invalid("since=%q: this server has not been there yet: sync from the start", c.query("since"))
+	if *given < 0 || *given > c.server.Position() {
+		return 0, false, invalid("since=%q: this server has not been there yet: sync from the start", c.query("since"))
 	}
-	return *at, nil
+	return *given, false, nil
 }
