@@ -34,6 +34,8 @@ type Config struct {
 	Publisher telemetry.Publisher
 	Passwords *homeserver.Passwords // optional
 
+	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
+	Connections *gateway.Connections
 	// Commons is what the homeservers share of each other's work; nil makes every server do its own.
 	Commons *homeserver.Commons
 	Logger  *slog.Logger // optional
@@ -58,6 +60,9 @@ func New(cfg Config) *Driver {
 	}
 	if cfg.Passwords == nil {
 		cfg.Passwords = homeserver.NewPasswords()
+	}
+	if cfg.Connections == nil {
+		cfg.Connections = gateway.NewConnections(gateway.DefaultConnections)
 	}
 	return &Driver{
 		cfg:       cfg,

@@ -58,9 +58,10 @@ func (d *Driver) run(r *resident, mesh node.Network) (*running, error) {
 		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return n.host.DialContext(ctx, "tcp", to)
 		},
-		Rooms:     d.cfg.Rooms,
-		Publisher: d.cfg.Publisher,
-		Logger:    d.cfg.Logger,
+		Rooms:       d.cfg.Rooms,
+		Publisher:   d.cfg.Publisher,
+		Connections: d.cfg.Connections,
+		Logger:      d.cfg.Logger,
 	})
 	if err := n.listen(); err != nil {
 		n.release()

@@ -124,3 +124,25 @@ func (c *Client) Members(t testing.TB, roomID string) int {
 	c.must(t, http.MethodGet, "/rooms/"+url.PathEscape(roomID)+"/joined_members", nil, &answer)
 	return len(answer.Joined)
 }
+
+// SetTopic sets a room's topic.
+func (c *Client) SetTopic(t testing.TB, roomID, topic string) {
+	t.Helper()
+	c.must(t, http.MethodPut, "/rooms/"+url.PathEscape(roomID)+"/state/m.room.topic/", object{"topic": topic}, nil)
+}
+
+// State returns a room's current state: event ids by type and state key.
+func (c *Client) State(t testing.TB, roomID string) map[[2]string]string {
+	t.Helper()
+	var events []struct {
+		ID       string `json:"event_id"`
+		Type     string `json:"type"`
+		StateKey string `json:"state_key"`
+	}
+	c.must(t, http.MethodGet, "/rooms/"+url.PathEscape(roomID)+"/state", nil, &events)
+	state := make(map[[2]string]string, len(events))
+	for _, e := range events {
+		state[[2]string{e.Type, e.StateKey}] = e.ID
+	}
+	return state
+}
