@@ -84,11 +84,17 @@ func inLine(t *testing.T, n int, p link.Params, test func(*testing.T, *line)) {
 
 func newLine(t testing.TB, clock Clock, n int, p link.Params) *line {
 	l := &line{Fabric: New(Config{Seed: 1, Clock: clock}), t: t}
+	l.build(clock, n, p)
+	return l
+}
+
+func (l *line) build(clock Clock, n int, p link.Params) {
+	l.t.Helper()
 	for i := range n {
 		port := &recorder{clock: clock}
 		a, err := l.Attach(NodeConfig{ID: NodeID(i), Addrs: []netip.Addr{v4(i), v6(i)}}, port)
 		if err != nil {
-			t.Fatal(err)
+			l.t.Fatal(err)
 		}
 		l.ports, l.ends = append(l.ports, port), append(l.ends, a)
 	}
@@ -97,7 +103,6 @@ func newLine(t testing.TB, clock Clock, n int, p link.Params) *line {
 		c.Set = append(c.Set, LinkConfig{LinkID{NodeID(i), NodeID(i + 1)}, p, p})
 	}
 	l.apply(c)
-	return l
 }
 
 func (l *line) apply(c Change) {
