@@ -20,7 +20,7 @@ import (
 // bridge the pauses of a conversation; Connections bounds the sum.
 const (
 	idleTimeout     = 3 * time.Minute
-	maxIdle         = 128 // in all; the longest idle one is closed first
+	maxIdle         = 1024 // in all: enough for a room of as many servers; the longest idle one is closed first
 	maxIdlePerPeer  = 2
 	sessionsKept    = 128
 	connBufferBytes = 4 << 10

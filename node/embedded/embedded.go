@@ -19,6 +19,7 @@ import (
 	"meshsim/fabric"
 	"meshsim/gateway"
 	"meshsim/homeserver"
+	"meshsim/homeserver/federation"
 	"meshsim/node"
 	"meshsim/telemetry"
 )
@@ -36,6 +37,8 @@ type Config struct {
 
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
+	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.
+	Retry federation.Retry
 	// Commons is what the homeservers share of each other's work; nil makes every server do its own.
 	Commons *homeserver.Commons
 	Logger  *slog.Logger // optional

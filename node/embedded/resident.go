@@ -11,6 +11,7 @@ import (
 	"meshsim/gateway"
 	"meshsim/homeserver"
 	"meshsim/homeserver/clientapi"
+	"meshsim/homeserver/federation"
 	"meshsim/matrix/event"
 	"meshsim/node"
 	"meshsim/telemetry"
@@ -25,9 +26,8 @@ type resident struct {
 	driver *Driver
 	valve  *valve // open while the server runs and is not paused
 
-	server     *homeserver.Server
-	federation http.Handler
-	client     http.Handler
+	peer   *federation.Peer
+	client http.Handler
 
 	mu      sync.Mutex // guards what follows
 	gateway *gateway.Gateway
@@ -46,32 +46,41 @@ func (d *Driver) newResident(spec node.Spec) (*resident, error) {
 	}
 	r := &resident{spec: spec, driver: d, valve: newValve()}
 	r.build(key)
-	if _, err := r.server.AddAccount(account); err != nil {
+	if _, err := r.peer.Server.AddAccount(account); err != nil {
 		r.close()
 		return nil, err
 	}
 	return r, nil
 }
 
+// untilGivenUp is the time that the homeserver itself allows a request: none, in effect. The gateway knows the path and
+// gives up when there is reason to (package gateway, timeout.go); and while the server is paused, requests wait.
+const untilGivenUp = 7 * 24 * time.Hour
+
 // build puts the homeserver's parts together.
 func (r *resident) build(key ed25519.PrivateKey) {
-	r.server = homeserver.New(homeserver.Config{
-		Name:      r.spec.Name,
-		KeyID:     keyID,
-		Key:       key,
-		Commons:   r.driver.cfg.Commons,
-		Passwords: r.driver.cfg.Passwords,
-		Observer:  r,
-		Logger:    r.driver.cfg.Logger.With("server", r.spec.Name),
+	cfg := &r.driver.cfg
+	r.peer = federation.New(federation.Config{
+		Server: homeserver.Config{
+			Name:      r.spec.Name,
+			KeyID:     keyID,
+			Key:       key,
+			Commons:   cfg.Commons,
+			Passwords: cfg.Passwords,
+			Observer:  r,
+			Logger:    cfg.Logger.With("server", r.spec.Name),
+		},
+		Transport: r,
+		Timeout:   func(string, int) time.Duration { return untilGivenUp },
+		Retry:     cfg.Retry,
 	})
-	r.federation = http.NotFoundHandler()
-	r.client = clientapi.Handler(r.server)
+	r.client = clientapi.Handler(r.peer.Server)
 }
 
 // close ends the homeserver for good.
 func (r *resident) close() {
 	r.valve.end()
-	r.server.Close()
+	r.peer.Close()
 }
 
 // connect says where requests to other servers go from now on.

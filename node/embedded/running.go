@@ -108,7 +108,7 @@ func (n *running) listen() error {
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	n.serving.Go(func() { n.ended(n.gateway.Serve(federation, n.admit(n.resident.federation))) })
+	n.serving.Go(func() { n.ended(n.gateway.Serve(federation, n.admit(n.resident.peer.Handler))) })
 	n.serving.Go(func() { n.ended(n.clients.Serve(clients)) })
 	return nil
 }
