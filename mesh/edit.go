@@ -3,7 +3,6 @@ package mesh
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,12 +10,10 @@ import (
 	"meshsim/topo"
 )
 
-// The form of server names (CONTRACTS.md). The ones made of hs and digits belong to the ids they name.
-const defaultPrefix = "hs"
+// DefaultName is the name of a server that was given none. Such names belong to the ids they name.
+func DefaultName(id int) string { return fmt.Sprint("hs", id) }
 
-func defaultName(id int) string { return fmt.Sprint(defaultPrefix, id) }
-
-// validName is what a name must look like.
+// validName checks the form of a name (CONTRACTS.md).
 func validName(name string) bool {
 	const most = 63
 	if name == "" || len(name) > most || name[0] == '-' || name[len(name)-1] == '-' {
@@ -48,7 +45,7 @@ func (o *owner) plan(planned []Planned) error {
 func (o *owner) skip() {
 	id := len(o.servers)
 	o.servers = append(o.servers, &server{
-		Server: Server{ID: id, Name: defaultName(id), Kind: o.config.DefaultKind, State: Gone},
+		Server: Server{ID: id, Name: DefaultName(id), Kind: o.config.DefaultKind, State: Gone},
 		absent: true,
 	})
 }
@@ -68,7 +65,7 @@ func (o *owner) add(a AddServer) (Server, error) {
 		return Server{}, o.unknownKind(a.Kind)
 	}
 	if a.Name == "" {
-		a.Name = defaultName(id)
+		a.Name = DefaultName(id)
 	}
 	if err := o.checkName(a.Name, id); err != nil {
 		return Server{}, err
@@ -87,14 +84,27 @@ func (m *Mesh) unknownKind(kind string) *Error {
 	return errorf(Invalid, "kind is %q: it must be one of %s", kind, strings.Join(m.kinds, ", "))
 }
 
-var defaultNames = regexp.MustCompile(`^hs[0-9]+$`)
+// isDefaultName says whether a name is hs and digits.
+func isDefaultName(name string) bool {
+	digits, ok := strings.CutPrefix(name, "hs")
+	return ok && digits != "" && strings.Trim(digits, "0123456789") == ""
+}
 
-func (o *owner) checkName(name string, id int) error {
+// ValidateName says whether a server may have a name, as far as that depends on its id alone. Errors are of
+// kind Invalid.
+func ValidateName(name string, id int) error {
 	if !validName(name) {
 		return errorf(Invalid, "name is %q: it must be 1 to 63 of a-z, 0-9 and -, and begin and end with a letter or digit", name)
 	}
-	if defaultNames.MatchString(name) && name != defaultName(id) {
+	if isDefaultName(name) && name != DefaultName(id) {
 		return errorf(Invalid, "name is %q: hs followed by digits is kept for the server with that id; this one has id %d", name, id)
+	}
+	return nil
+}
+
+func (o *owner) checkName(name string, id int) error {
+	if err := ValidateName(name, id); err != nil {
+		return err
 	}
 	holder, taken := o.names.Load(name)
 	if !taken {

@@ -83,9 +83,10 @@ func TestMoveRewires(t *testing.T) {
 		if _, ok := b.fabric.link(0, 1); ok {
 			t.Error("servers that are too far apart are linked")
 		}
-		changes, version := b.fabric.changes, b.Snapshot().Version
+		_, changes := b.fabric.counts()
+		version := b.Snapshot().Version
 		b.must(b.Move(b.t.Context(), 1, 5000, 0))
-		if b.fabric.changes != changes || b.Snapshot().Version != version {
+		if _, now := b.fabric.counts(); now != changes || b.Snapshot().Version != version {
 			t.Error("a move to the same place changes something")
 		}
 		b.wantKind(b.Move(b.t.Context(), 9, 0, 0), NotFound)
@@ -269,13 +270,9 @@ func TestOldPathsAreRememberedForAWhile(t *testing.T) {
 func TestFabricThatRefuses(t *testing.T) {
 	inBubble(t, nil, func(b *bed) {
 		b.place(2, 100)
-		b.fabric.mu.Lock()
-		b.fabric.refuse = errors.New("no more links")
-		b.fabric.mu.Unlock()
+		b.fabric.look(func() { b.fabric.refuse = errors.New("no more links") })
 		b.wantKind(b.Move(b.t.Context(), 0, 50, 0), Internal)
-		b.fabric.mu.Lock()
-		b.fabric.refuse = nil
-		b.fabric.mu.Unlock()
+		b.fabric.look(func() { b.fabric.refuse = nil })
 		time.Sleep(2 * retryAfter)
 		b.fabric.check(b.Snapshot())
 	})
@@ -284,7 +281,8 @@ func TestFabricThatRefuses(t *testing.T) {
 func TestRouterLeadsToClientsByTheirServerAlone(t *testing.T) {
 	inBubble(t, nil, func(b *bed) {
 		b.place(3, 200)
-		r := b.fabric.router
+		var r fabric.Router
+		b.fabric.look(func() { r = b.fabric.router })
 		client := node.ClientFabricNode
 		for _, c := range []struct{ at, dst, want uint32 }{
 			{uint32(client(0)), 2, 0},

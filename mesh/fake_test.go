@@ -213,6 +213,18 @@ func (f *fakeFabric) link(a, b fabric.NodeID) (fabric.LinkConfig, bool) {
 	return l, ok
 }
 
+// look reads the fake's fields in peace.
+func (f *fakeFabric) look(at func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at()
+}
+
+func (f *fakeFabric) counts() (links, changes int) {
+	f.look(func() { links, changes = len(f.links), f.changes })
+	return links, changes
+}
+
 // check compares the network with what a snapshot asks for.
 func (f *fakeFabric) check(s *Snapshot) {
 	f.t.Helper()
@@ -314,6 +326,8 @@ func newBed(t *testing.T, edit func(*Config, *fakeDriver)) *bed {
 
 func (b *bed) checkEmpty() {
 	b.t.Helper()
+	b.driver.mu.Lock()
+	defer b.driver.mu.Unlock()
 	if len(b.fabric.links) > 0 || len(b.clients.on) > 0 {
 		b.t.Errorf("left behind: links %v, client sides %v", b.fabric.links, b.clients.on)
 	}
@@ -359,4 +373,3 @@ func (b *bed) wantKind(err error, kind ErrorKind) {
 func pixels(n float64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 var errBroken = fmt.Errorf("it is broken")
-

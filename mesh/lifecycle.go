@@ -166,7 +166,7 @@ func (o *owner) release(s *server) {
 // failed notes why a server does not run, unless it was to be removed or restarted anyway.
 func (o *owner) failed(s *server, err error) {
 	if o.ending {
-		o.setState(s, Stopped)
+		o.stopped(s, nil)
 		return
 	}
 	o.setState(s, Failed)
@@ -183,10 +183,12 @@ func (o *owner) fulfil(s *server) {
 	wish := s.wish
 	s.wish = noWish
 	switch {
-	case o.ending:
 	case wish == toRemove:
 		o.setState(s, Gone)
-	case wish == toRestart:
+		if o.ending {
+			o.forget(s)
+		}
+	case wish == toRestart && !o.ending:
 		o.setState(s, Starting)
 		o.enqueueStart(s)
 	}

@@ -170,6 +170,9 @@ func (m *Mesh) closeDrivers() error {
 	return errors.Join(errs...)
 }
 
+// Done is closed when the mesh has ended: everything has stopped.
+func (m *Mesh) Done() <-chan struct{} { return m.closed }
+
 // Kinds returns the kinds of server that can be added, the default first.
 func (m *Mesh) Kinds() []string { return slices.Clone(m.kinds) }
 

@@ -1,0 +1,142 @@
+package meshfile
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"meshsim/fabric"
+	"meshsim/mesh"
+	"meshsim/node"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// instant starts servers that do nothing.
+type instant struct{}
+
+func (instant) Kind() string                            { return "instant" }
+func (instant) Forget(context.Context, node.Spec) error { return nil }
+func (instant) Close() error                            { return nil }
+func (instant) Add(int) error                           { return nil }
+func (instant) Remove(int)                              {}
+func (instant) Apply(fabric.Change) error               { return nil }
+func (instant) Start(context.Context, node.Spec, node.Network) (node.Node, error) {
+	return still{make(chan struct{})}, nil
+}
+
+type still struct{ done chan struct{} }
+
+func (s still) Stop(context.Context) error { close(s.done); return nil }
+func (s still) Done() <-chan struct{}      { return s.done }
+func (s still) Err() error                 { return nil }
+func (s still) Client() http.Handler       { return http.NotFoundHandler() }
+
+// kept runs f with a mesh whose file is kept up to date, in virtual time, and then ends both.
+func kept(t *testing.T, before string, f func(t *testing.T, m *mesh.Mesh, path string)) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mesh.yaml")
+	if before != "" {
+		if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		plan := decode(t, before)
+		m, err := mesh.New(mesh.Config{
+			Seed: plan.Seed, Settings: plan.Settings, Servers: plan.Servers, Pins: plan.Pins,
+			Drivers: []node.Driver{instant{}}, Fabric: instant{}, Clients: instant{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go m.Run(t.Context())
+		ended := make(chan error)
+		go func() { ended <- Keep(t.Context(), m, path, slog.New(slog.DiscardHandler)) }()
+		f(t, m, path)
+		m.Close()
+		if err := <-ended; err != nil {
+			t.Errorf("Keep: %v", err)
+		}
+	})
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestKeepWritesChangesTogether(t *testing.T) {
+	kept(t, "", func(t *testing.T, m *mesh.Mesh, path string) {
+		for i := range 10 {
+			if _, err := m.Add(t.Context(), mesh.AddServer{X: float64(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(3 * saveInterval)
+		synctest.Wait()
+		p, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(PlanOf(m.Snapshot()), p); diff != "" || len(p.Servers) != 10 {
+			t.Errorf("%d servers: %s", len(p.Servers), diff)
+		}
+	})
+}
+
+func TestKeepWritesTheLastChange(t *testing.T) {
+	text := kept(t, "", func(t *testing.T, m *mesh.Mesh, _ string) {
+		time.Sleep(3 * saveInterval)
+		for range 2 {
+			if _, err := m.Add(t.Context(), mesh.AddServer{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Remove(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	})
+	p := decode(t, text)
+	if len(p.Servers) != 1 || p.Servers[0].ID != 1 {
+		t.Errorf("servers: %+v", p.Servers)
+	}
+}
+
+func TestKeepLeavesAFileThatIsRightAlone(t *testing.T) {
+	const before = "# mine\nseed: 5\nservers:\n  - at: [1, 2]\n"
+	text := kept(t, before, func(*testing.T, *mesh.Mesh, string) { time.Sleep(time.Minute) })
+	if text != before {
+		t.Errorf("the file became\n%s", text)
+	}
+}
+
+func TestKeepTriesAgain(t *testing.T) {
+	kept(t, "", func(t *testing.T, m *mesh.Mesh, path string) {
+		time.Sleep(2 * saveInterval)
+		dir := filepath.Dir(path)
+		if err := os.Rename(dir, dir+"-away"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Add(t.Context(), mesh.AddServer{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * saveInterval)
+		if err := os.Rename(dir+"-away", dir); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * saveInterval)
+		synctest.Wait()
+		if p, err := Load(path); err != nil || len(p.Servers) != 1 {
+			t.Errorf("got %+v %v", p, err)
+		}
+	})
+}
