@@ -243,7 +243,33 @@ func FuzzCanonicalJSON(f *testing.F) {
 			t.Fatalf("%s is not stable: %s (%v)", out, again, err)
 		}
 		checkMembers(t, out)
+		checkElements(t, out)
 	})
+}
+
+// checkElements compares the walk over elements with encoding/json.
+func checkElements(t *testing.T, array []byte) {
+	var want []json.RawMessage
+	if array[0] == '[' && json.Unmarshal(array, &want) != nil {
+		t.Fatalf("%s is no array", array)
+	}
+	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
+	if got := slices.Collect(matrix.Elements(array)); !slices.EqualFunc(got, want, same) {
+		t.Fatalf("elements of %s are %s, want %s", array, got, want)
+	}
+}
+
+func TestWalksIgnoreOtherValues(t *testing.T) {
+	for _, value := range []string{``, `""`, `"a"`, `7`, `null`, `["a",1]`, `[["a"]]`} {
+		for m := range matrix.Members([]byte(value)) {
+			t.Errorf("%s has the member %s", value, m.Raw)
+		}
+	}
+	for _, value := range []string{``, `""`, `"a"`, `7`, `null`, `{"a":1}`} {
+		for e := range matrix.Elements([]byte(value)) {
+			t.Errorf("%s has the element %s", value, e)
+		}
+	}
 }
 
 // checkMembers compares the walk over members with encoding/json.
@@ -281,8 +307,11 @@ func FuzzMembers(f *testing.F) {
 		for m := range matrix.Members(raw) {
 			size += len(m.Raw)
 		}
+		for e := range matrix.Elements(raw) {
+			size += len(e)
+		}
 		if size > len(raw) {
-			t.Fatalf("members of %q overlap", raw)
+			t.Fatalf("members or elements of %q overlap", raw)
 		}
 	})
 }

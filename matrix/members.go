@@ -16,9 +16,12 @@ type Member struct {
 }
 
 // Members walks the top level of a canonical JSON object in order, without decoding anything. The input
-// must come from CanonicalJSON; anything else yields no or meaningless members.
+// must come from CanonicalJSON; a value that is no object has no members.
 func Members(object []byte) iter.Seq[Member] {
 	return func(yield func(Member) bool) {
+		if len(object) == 0 || object[0] != '{' {
+			return
+		}
 		for pos := 1; pos < len(object) && object[pos] == '"'; pos++ {
 			key := pos
 			colon := skipValue(object, pos)
@@ -35,7 +38,25 @@ func Members(object []byte) iter.Seq[Member] {
 	}
 }
 
-// Lookup finds the value of a top-level key of a canonical JSON object, nil when absent.
+// Elements walks a canonical JSON array in order. What it yields aliases the array. A value that is no array
+// has no elements.
+func Elements(array []byte) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		if len(array) == 0 || array[0] != '[' {
+			return
+		}
+		for pos := 1; pos < len(array) && array[pos] != ']'; pos++ {
+			end := skipValue(array, pos)
+			if end == pos || !yield(array[pos:end:end]) {
+				return
+			}
+			pos = end
+		}
+	}
+}
+
+// Lookup finds the value of a top-level key of a canonical JSON object, nil when absent. The key must be one
+// that canonical JSON spells without escapes.
 func Lookup(object []byte, key string) json.RawMessage {
 	for m := range Members(object) {
 		if string(m.Key) == key {

@@ -18,10 +18,7 @@ func referenceID(p *PDU) matrix.EventID {
 
 // signedPart is what event signatures and the reference hash cover.
 func signedPart(object []byte, kind string, rules matrix.RedactionRules) []byte {
-	redacted := redact(object, kind, rules)
-	return matrix.AppendFiltered(make([]byte, 0, len(redacted)), redacted, func(key []byte) bool {
-		return string(key) != "signatures"
-	})
+	return redact(object, kind, rules, false)
 }
 
 // contentHash is SHA-256 of the whole event without unsigned, signatures and hashes

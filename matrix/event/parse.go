@@ -64,17 +64,6 @@ func Parse(raw []byte, v *matrix.RoomVersion) (*PDU, error) {
 	return parseCanonical(object, v)
 }
 
-// UnsignedOf returns the "unsigned" property of an event's canonical or other JSON, nil when there is none.
-func UnsignedOf(raw []byte) json.RawMessage {
-	var e struct {
-		Unsigned json.RawMessage `json:"unsigned"`
-	}
-	if json.Unmarshal(raw, &e) != nil {
-		return nil
-	}
-	return e.Unsigned
-}
-
 // parseCanonical takes ownership of a canonical object without unsigned.
 func parseCanonical(object []byte, v *matrix.RoomVersion) (*PDU, error) {
 	if len(object) > MaxBytes {
@@ -83,7 +72,7 @@ func parseCanonical(object []byte, v *matrix.RoomVersion) (*PDU, error) {
 	p := &PDU{version: v, json: shrink(object)}
 	f := fields{pdu: p}
 	for m := range matrix.Members(p.json) {
-		f.set(string(m.Key), m.Value)
+		f.set(m.Key, m.Value)
 	}
 	if err := f.finish(); err != nil {
 		return nil, err
@@ -138,42 +127,42 @@ func (f *fields) fail(field, reason string) {
 	}
 }
 
-func (f *fields) set(key string, value json.RawMessage) {
+func (f *fields) set(key []byte, value json.RawMessage) {
 	p := f.pdu
-	switch key {
+	switch string(key) {
 	case "type":
 		f.seen |= sawType
-		p.kind = f.text(key, value)
+		p.kind = f.text("type", value)
 	case "sender":
 		f.seen |= sawSender
-		p.sender = matrix.UserID(f.text(key, value))
+		p.sender = matrix.UserID(f.text("sender", value))
 	case "room_id":
 		p.hasRoomID = true
-		p.roomID = matrix.RoomID(f.text(key, value))
+		p.roomID = matrix.RoomID(f.text("room_id", value))
 	case "state_key":
 		p.isState = true
-		p.stateKey = f.text(key, value)
+		p.stateKey = f.text("state_key", value)
 	case "content":
 		f.seen |= sawContent
-		p.content = f.object(key, value)
+		p.content = f.object("content", value)
 	case "prev_events":
 		f.seen |= sawPrev
-		p.prev = f.eventIDs(key, value, MaxPrevEvents)
+		p.prev = f.eventIDs("prev_events", value, MaxPrevEvents)
 	case "auth_events":
 		f.seen |= sawAuth
-		p.auth = f.eventIDs(key, value, MaxAuthEvents)
+		p.auth = f.eventIDs("auth_events", value, MaxAuthEvents)
 	case "depth":
 		f.seen |= sawDepth
-		p.depth = f.integer(key, value)
+		p.depth = f.integer("depth", value)
 	case "origin_server_ts":
 		f.seen |= sawTimestamp
-		p.ts = f.integer(key, value)
+		p.ts = f.integer("origin_server_ts", value)
 	case "hashes":
 		f.seen |= sawHashes
-		f.object(key, value)
+		f.object("hashes", value)
 	case "signatures":
 		f.seen |= sawSignatures
-		f.object(key, value)
+		f.object("signatures", value)
 	}
 }
 
@@ -205,19 +194,26 @@ func (f *fields) integer(field string, value json.RawMessage) int64 {
 }
 
 func (f *fields) eventIDs(field string, value json.RawMessage, limit int) []matrix.EventID {
-	var ids []matrix.EventID
-	if value[0] != '[' || json.Unmarshal(value, &ids) != nil {
+	if value[0] != '[' {
 		f.fail(field, "is not an array of event IDs")
 		return nil
 	}
-	if len(ids) > limit {
-		f.fail(field, fmt.Sprintf("has %d entries, at most %d are allowed", len(ids), limit))
+	count := 0
+	for range matrix.Elements(value) {
+		count++
 	}
-	for i, id := range ids {
-		if !id.Valid() {
-			f.fail(field, fmt.Sprintf("%q is not an event ID", id))
+	if count > limit {
+		f.fail(field, fmt.Sprintf("has %d entries, at most %d are allowed", count, limit))
+		return nil
+	}
+	ids := make([]matrix.EventID, 0, count)
+	for element := range matrix.Elements(value) {
+		id, _ := unquote(element)
+		if !matrix.EventID(id).Valid() {
+			f.fail(field, fmt.Sprintf("%s is not an event ID", element))
+			return nil
 		}
-		ids[i] = matrix.EventID(intern(string(id)))
+		ids = append(ids, matrix.EventID(intern(id)))
 	}
 	return ids
 }

@@ -2,7 +2,6 @@ package event
 
 import (
 	"encoding/json"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -115,9 +114,6 @@ func (p *PDU) MarshalJSON() ([]byte, error) { return p.json, nil }
 
 // Redacted tells whether this is the redacted form.
 func (p *PDU) Redacted() bool { return p.redacted }
-
-// HasAuthEvent tells whether the id is among the auth events.
-func (p *PDU) HasAuthEvent(id matrix.EventID) bool { return slices.Contains(p.auth, id) }
 
 // Stripped is the stripped state form that invites and knocks carry to clients: type, state_key, sender and
 // content (Matrix client-server specification, "Stripped state").

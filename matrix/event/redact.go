@@ -12,7 +12,7 @@ func (p *PDU) Redact() *PDU {
 	if p.redacted {
 		return p
 	}
-	object := redact(p.json, p.kind, p.version.Redaction)
+	object := redact(p.json, p.kind, p.version.Redaction, true)
 	q := &PDU{
 		version: p.version, id: p.id, roomID: p.roomID, kind: p.kind, stateKey: p.stateKey, sender: p.sender,
 		json: shrink(object), prev: p.prev, auth: p.auth, depth: p.depth, ts: p.ts,
@@ -23,11 +23,11 @@ func (p *PDU) Redact() *PDU {
 }
 
 // redact filters a canonical event object; the result is canonical.
-func redact(object []byte, kind string, rules matrix.RedactionRules) []byte {
+func redact(object []byte, kind string, rules matrix.RedactionRules, signatures bool) []byte {
 	out := append(make([]byte, 0, len(object)), '{')
 	for m := range matrix.Members(object) {
 		key := string(m.Key)
-		if !keptProperty(key, rules) {
+		if !keptProperty(key, rules) || key == "signatures" && !signatures {
 			continue
 		}
 		if len(out) > 1 {

@@ -8,7 +8,6 @@ import (
 	"meshsim/matrix"
 	"meshsim/matrix/event"
 	"meshsim/matrix/eventauth"
-	"meshsim/matrix/stateres"
 )
 
 // graph is every event of a room.
@@ -253,5 +252,3 @@ func (g graph) iterate(start model, pdus []*event.PDU) model {
 	}
 	return state
 }
-
-func toState(m model) stateres.State { return stateres.NewState(m) }

@@ -26,7 +26,7 @@ func newRoom(t testing.TB, version string) *room {
 	r.levels = r.power(creator, 50, r.join)
 	r.rules = r.Event(matrix.TypeJoinRules, creator, map[string]any{"join_rule": "public"}, eventtest.State(""), r.auth(r.join, r.levels))
 	r.graph.add(r.Create, r.join, r.levels, r.rules)
-	r.base = stateres.StateOf(r.Create, r.join, r.levels, r.rules)
+	r.base = with(stateres.State{}, r.Create, r.join, r.levels, r.rules)
 	return r
 }
 

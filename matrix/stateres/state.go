@@ -25,24 +25,6 @@ type treeNode struct {
 	size        int
 }
 
-// NewState builds a state from a map.
-func NewState(entries map[event.Key]matrix.EventID) State {
-	var s State
-	for key, id := range entries {
-		s = s.With(key, id)
-	}
-	return s
-}
-
-// StateOf builds a state from state events; the last of two with the same key wins.
-func StateOf(pdus ...*event.PDU) State {
-	var s State
-	for _, p := range pdus {
-		s = s.With(p.Key(), p.ID())
-	}
-	return s
-}
-
 // Len is the number of entries.
 func (s State) Len() int { return s.root.len() }
 
