@@ -9,22 +9,26 @@ import (
 	"meshsim/matrix/event"
 )
 
-// Receive processes the PDUs of a transaction and returns what was wrong with those that were dropped, by
-// event id where that is known. Rejected and soft-failed PDUs are not errors. A PDU whose missing events no
-// server will give is parked and tried again later.
+// Receive processes the PDUs of a transaction and returns what became of each, by event id where that is
+// known: nil, or why it was dropped. Rejected and soft-failed PDUs are not errors. A PDU whose missing events no
+// server gives now is parked and tried again later. Closing the server ends it.
 func (s *Server) Receive(ctx context.Context, origin string, pdus []json.RawMessage) map[string]error {
-	failed := map[string]error{}
-	for _, raw := range pdus {
-		pdu, err := s.receiveOne(ctx, origin, raw)
-		if err == nil {
-			continue
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := map[string]error{}
+	s.background(func(closing context.Context) {
+		defer context.AfterFunc(closing, cancel)()
+		for _, raw := range pdus {
+			pdu, err := s.receiveOne(ctx, origin, raw)
+			if err != nil {
+				s.log.Debug("dropped a PDU", "origin", origin, "error", err)
+			}
+			if pdu != nil {
+				results[string(pdu.ID())] = err
+			}
 		}
-		s.log.Debug("dropped a PDU", "origin", origin, "error", err)
-		if pdu != nil {
-			failed[string(pdu.ID())] = err
-		}
-	}
-	return failed
+	})
+	return results
 }
 
 func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMessage) (*event.PDU, error) {

@@ -1,0 +1,88 @@
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"meshsim/homeserver"
+)
+
+const maxEDUs = 100 // in one transaction
+
+// incoming is the body of send.
+type incoming struct {
+	PDUs []json.RawMessage `json:"pdus"`
+	EDUs []json.RawMessage `json:"edus"`
+}
+
+func (t incoming) check() error {
+	if len(t.PDUs) > maxPDUs || len(t.EDUs) > maxEDUs {
+		return &homeserver.Error{Kind: homeserver.BadRequest, Message: fmt.Sprintf(
+			"the transaction has %d PDUs and %d EDUs: at most %d and %d are allowed", len(t.PDUs), len(t.EDUs), maxPDUs, maxEDUs)}
+	}
+	return nil
+}
+
+// transactions makes repeated transactions harmless: a server has one in flight at a time, so its last one is
+// all that it can repeat.
+type transactions struct {
+	mu   sync.Mutex
+	last map[string]*received // by origin
+}
+
+// received is a transaction that is being or has been processed.
+type received struct {
+	id     string
+	done   chan struct{}
+	answer transactionAnswer // valid when done is closed
+}
+
+type transactionAnswer struct {
+	PDUs map[string]pduResult `json:"pdus"`
+}
+
+type pduResult struct {
+	Error string `json:"error,omitempty"`
+}
+
+// once runs process for a transaction, or waits for the run that another request with the same transaction
+// has begun. Transactions of one origin run one after the other. ctx ends the wait, not the run.
+func (t *transactions) once(ctx context.Context, origin, id string, process func() transactionAnswer) (transactionAnswer, error) {
+	for {
+		t.mu.Lock()
+		last := t.last[origin]
+		if last == nil || last.finished() && last.id != id {
+			mine := &received{id: id, done: make(chan struct{})}
+			t.last[origin] = mine
+			t.mu.Unlock()
+			mine.run(process)
+			return mine.answer, nil
+		}
+		t.mu.Unlock()
+		select {
+		case <-last.done:
+		case <-ctx.Done():
+			return transactionAnswer{}, ctx.Err()
+		}
+		if last.id == id {
+			return last.answer, nil
+		}
+	}
+}
+
+func (r *received) finished() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// run closes done also when process panics: no other transaction may wait for ever.
+func (r *received) run(process func() transactionAnswer) {
+	defer close(r.done)
+	r.answer = process()
+}
