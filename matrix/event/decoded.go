@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 
 	"meshsim/matrix"
@@ -167,8 +168,8 @@ func integers[K ~string](object json.RawMessage) map[K]int64 {
 }
 
 func setInteger(level *int64, value json.RawMessage) bool {
-	var n int64
-	if len(value) == 0 || value[0] == 'n' || json.Unmarshal(value, &n) != nil {
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
 		return false
 	}
 	*level = n

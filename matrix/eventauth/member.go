@@ -3,6 +3,7 @@ package eventauth
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"slices"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -173,19 +174,25 @@ func publicKeys(content json.RawMessage) []ed25519.PublicKey {
 
 func signedByAny(signed json.RawMessage, keys []ed25519.PublicKey) bool {
 	var signatures matrix.Signatures
-	if json.Unmarshal(matrix.Lookup(signed, "signatures"), &signatures) != nil {
+	message, err := matrix.SigningBytes(signed)
+	if err != nil || json.Unmarshal(matrix.Lookup(signed, "signatures"), &signatures) != nil {
 		return false
 	}
 	for server, byKey := range signatures {
-		for id := range byKey {
-			for _, key := range keys {
-				if matrix.VerifyJSON(signed, server, id, key) == nil {
-					return true
-				}
+		for id, encoded := range byKey {
+			signature, err := matrix.DecodeBase64(encoded)
+			if err == nil && matchesAny(message, signature, server, id, keys) {
+				return true
 			}
 		}
 	}
 	return false
+}
+
+func matchesAny(message, signature []byte, server matrix.ServerName, id matrix.KeyID, keys []ed25519.PublicKey) bool {
+	return slices.ContainsFunc(keys, func(key ed25519.PublicKey) bool {
+		return matrix.VerifySignature(message, signature, server, id, key) == nil
+	})
 }
 
 // leave is rule 5.5.
