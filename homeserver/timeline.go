@@ -30,7 +30,7 @@ type RoomUpdate struct {
 
 // Changed says whether there are events or state to tell.
 func (u *RoomUpdate) Changed() bool {
-	return len(u.Timeline) > 0 || u.full || u.After != u.Known
+	return len(u.Timeline) > 0 || u.Limited || u.full || u.After != u.Known
 }
 
 // State returns the state events that, applied before the timeline, give the client the state After. What

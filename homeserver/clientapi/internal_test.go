@@ -1,0 +1,164 @@
+package clientapi
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"meshsim/homeserver"
+)
+
+func TestTable(t *testing.T) {
+	var tab table
+	serve := func(name string) route {
+		return route{serve: func(*call) (any, error) { return name, nil }}
+	}
+	tab.add("GET", "/a/{x}", serve("variable"))
+	tab.add("GET", "/a/b", serve("literal"))
+	tab.add("GET", "/a/b/{y}/c", serve("deep"))
+	tab.add("PUT", "/a/{x}/{y}", serve("two"))
+	for _, test := range []struct {
+		method, path, name, x, y string
+	}{
+		{"GET", "/a/b", "literal", "", ""},
+		{"GET", "/a/c", "variable", "c", ""},
+		{"GET", "/a/", "variable", "", ""},
+		{"GET", "/a/%23c%2Fd%20e", "variable", "#c/d e", ""},
+		{"GET", "/a/b/1/c", "deep", "", "1"},
+		{"PUT", "/a/b/1", "two", "b", "1"}, // the literal branch ends, the variable one does not
+		{"PUT", "/a/c/", "two", "c", ""},
+		{"DELETE", "/a/b", "405", "", ""},
+		{"GET", "/a", "404", "", ""},
+		{"GET", "/", "404", "", ""},
+		{"GET", "/a/b/1/d", "404", "", ""},
+		{"GET", "/a/%zz", "404", "", ""},
+	} {
+		found, values, err := tab.find(test.method, test.path)
+		name := ""
+		if err != nil {
+			name = map[int]string{404: "404", 405: "405"}[asAPIError(err).status]
+		} else {
+			got, _ := found.serve(nil)
+			name = got.(string)
+		}
+		if name != test.name {
+			t.Errorf("%s %s: %s, want %s", test.method, test.path, name, test.name)
+			continue
+		}
+		if err == nil && (values["x"] != test.x || values["y"] != test.y) {
+			t.Errorf("%s %s: %v", test.method, test.path, values)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, test := range []struct {
+		pattern, text string
+		want          bool
+	}{
+		{"m.room.message", "m.room.message", true},
+		{"m.room.message", "m.room.messages", false},
+		{"m.*", "m.room.name", true},
+		{"*", "", true},
+		{"*.name", "m.room.name", true},
+		{"m.*.na*e", "m.room.name", true},
+		{"m.*.na*e", "m.room.names", false},
+		{"a*a", "a", false},
+		{"**", "x", true},
+	} {
+		if got := matches(test.pattern, test.text); got != test.want {
+			t.Errorf("%q matches %q: %v", test.pattern, test.text, got)
+		}
+	}
+}
+
+func FuzzToken(f *testing.F) {
+	for _, seed := range []string{"s0", "s1", "s-1", "s", "", "t1", "s+1", "s01", "s9223372036854775808", "s9007199254740993"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		at, err := parseToken("since", text)
+		if err != nil {
+			if asAPIError(err).code != "M_INVALID_PARAM" {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		if token(at) != text {
+			t.Errorf("%q means %d, which is %q", text, at, token(at))
+		}
+	})
+}
+
+func FuzzFilter(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"room":{"timeline":{"limit":1,"types":["m.*"],"not_types":["*.x"]}}}`, `{"room":{"rooms":[]}}`,
+		`{"room":{"state":{"lazy_load_members":true}}}`, `{"event_fields":["a.b"]}`, `{"room":null}`, `{"presence":{"limit":-1}}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !json.Valid([]byte(text)) {
+			return
+		}
+		parsed, err := parseFilter([]byte(text))
+		if err != nil {
+			if asAPIError(err).code != "M_BAD_JSON" {
+				t.Errorf("%q: %v", text, err)
+			}
+			return
+		}
+		if limit := parsed.Room.Timeline.limit(); limit < 0 || limit > maxTimeline {
+			t.Errorf("%q: a limit of %d", text, limit)
+		}
+		parsed.Room.room("!a:b")
+		parsed.Room.Timeline.allows("m.room.message", "@a:b")
+	})
+}
+
+func FuzzRoute(f *testing.F) {
+	tab := newTable()
+	for _, seed := range []string{
+		"/_matrix/client/v3/rooms/%21a/state/m.room.name/", "/_matrix/client/v3/sync", "//", "/%", "/_matrix/client/v3/join/%23a%3Ab",
+		"/_matrix/client/r0/rooms/a/send/b/c/d", strings.Repeat("/a", 1000),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		found, values, err := tab.find("GET", path)
+		if err != nil {
+			return
+		}
+		if found.serve == nil {
+			t.Errorf("%q leads nowhere", path)
+		}
+		for name, value := range values {
+			if !strings.Contains(path, value) && !strings.Contains(path, "%") {
+				t.Errorf("%q: %s=%q, unescaped %v", path, name, value, url.PathEscape(value))
+			}
+		}
+	})
+}
+
+// FuzzAccessToken: nothing but the token itself opens the server.
+func FuzzAccessToken(f *testing.F) {
+	server := homeserver.New(homeserver.Config{Name: "hs0", Passwords: homeserver.NewPasswords()})
+	f.Cleanup(server.Close)
+	user, err := server.AddAccount(homeserver.Credential{Localpart: "alice"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	_, right, err := server.Login(user, "", "")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("")
+	f.Add(right[:len(right)-1])
+	f.Add(right + " ")
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, ok := server.Authenticate(text); ok && text != right {
+			t.Errorf("%q opens the server", text)
+		}
+	})
+}
