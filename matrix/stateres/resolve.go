@@ -122,21 +122,42 @@ func (r *resolver) applyAllowed(state State, sorted []*event.PDU) State {
 	return state
 }
 
-// authView is what p is checked against: the state so far, and p's own auth events where it has no entry.
-func (r *resolver) authView(state State, p *event.PDU) eventauth.State {
-	view := make(eventauth.Events, 6)
-	for _, id := range p.AuthEvents() {
-		if a := r.event(id); a != nil && a.IsState() && !r.events.Rejected(id) {
-			view[a.Key()] = a
+// authView is the handful of events that one event is checked against; the first with a key counts. A slice
+// costs less than a map here.
+type authView []*event.PDU
+
+// Event implements eventauth.State.
+func (v authView) Event(key event.Key) *event.PDU {
+	for _, p := range v {
+		if p.Is(key.Type, key.StateKey) {
+			return p
+		}
+	}
+	return nil
+}
+
+// authView holds the state so far, and p's own auth events where that has no entry.
+func (r *resolver) authView(state State, p *event.PDU) authView {
+	view := make(authView, 0, 16)
+	for _, key := range eventauth.StateNeeded(p) {
+		if id, found := state.Get(key); found {
+			view = r.appendKnown(view, id)
 		}
 	}
 	if r.version.RoomIDIsCreateHash && p.Type() != matrix.TypeCreate {
-		view[event.Key{Type: matrix.TypeCreate}] = r.event(p.RoomID().CreateEventID())
+		view = r.appendKnown(view, p.RoomID().CreateEventID())
 	}
-	for _, key := range eventauth.StateNeeded(p) {
-		if id, found := state.Get(key); found {
-			view[key] = r.event(id)
+	for _, id := range p.AuthEvents() {
+		if !r.events.Rejected(id) {
+			view = r.appendKnown(view, id)
 		}
+	}
+	return view
+}
+
+func (r *resolver) appendKnown(view authView, id matrix.EventID) authView {
+	if p := r.event(id); p != nil {
+		return append(view, p)
 	}
 	return view
 }
