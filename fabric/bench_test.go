@@ -152,3 +152,35 @@ func spin(stop *atomic.Bool) {
 	for !stop.Load() {
 	}
 }
+
+// BenchmarkApply changes every link of a mesh of a thousand servers at once: the most that dragging a server
+// can do is a few dozen.
+func BenchmarkApply(b *testing.B) {
+	for _, links := range []int{40, 3000} {
+		b.Run(fmt.Sprintf("links=%d", links), func(b *testing.B) {
+			f := New(Config{Clock: TimerClock()})
+			defer f.Close()
+			c := Change{Router: lineRouter{1000}}
+			for i := range NodeID(links) {
+				c.Set = append(c.Set, LinkConfig{LinkID{i % 1000, i%1000 + 1 + i/1000}, link.Params{}, link.Params{}})
+			}
+			for b.Loop() {
+				for i := range c.Set {
+					c.Set[i].AB.Delay += time.Microsecond
+				}
+				if err := f.Apply(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkEachLink reads the counters of 3,000 links.
+func BenchmarkEachLink(b *testing.B) {
+	l := newLine(b, TimerClock(), 3001, link.Params{})
+	defer l.Close()
+	for b.Loop() {
+		l.EachLink(func(*LinkStats) {})
+	}
+}

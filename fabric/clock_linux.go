@@ -29,8 +29,8 @@ type realWaiter struct {
 // Bounds of the learnt spin, and the longest sleep that keeps the processor slot.
 const (
 	minSpin   = 10 * time.Microsecond
-	maxSpin   = 250 * time.Microsecond
-	firstSpin = 100 * time.Microsecond
+	maxSpin   = 100 * time.Microsecond
+	firstSpin = 50 * time.Microsecond
 	keepSlot  = 10 * time.Millisecond
 )
 

@@ -96,6 +96,7 @@ func New(c Config) *Fabric {
 		f.running.Go(f.deliver)
 	}
 	<-f.started
+	f.log.Debug("fabric started", "scheduler", f.privileges, "workers", f.workers)
 	return f
 }
 
