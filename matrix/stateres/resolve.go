@@ -115,7 +115,7 @@ func overlay(bottom, top State) State {
 // applyAllowed is the iterative auth checks algorithm.
 func (r *resolver) applyAllowed(state State, sorted []*event.PDU) State {
 	for _, p := range sorted {
-		if eventauth.CheckState(p, r.authView(state, p)) == nil {
+		if eventauth.CheckState(p, r.viewFor(state, p)) == nil {
 			state = state.With(p.Key(), p.ID())
 		}
 	}
@@ -136,8 +136,8 @@ func (v authView) Event(key event.Key) *event.PDU {
 	return nil
 }
 
-// authView holds the state so far, and p's own auth events where that has no entry.
-func (r *resolver) authView(state State, p *event.PDU) authView {
+// viewFor holds the state so far, and p's own auth events where that has no entry.
+func (r *resolver) viewFor(state State, p *event.PDU) authView {
 	view := make(authView, 0, 16)
 	for _, key := range eventauth.StateNeeded(p) {
 		if id, found := state.Get(key); found {
