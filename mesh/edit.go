@@ -36,7 +36,7 @@ func (o *owner) plan(planned []Planned) error {
 			o.skip()
 		}
 		if _, err := o.add(AddServer{X: p.X, Y: p.Y, Kind: p.Kind, Name: p.Name}); err != nil {
-			return err
+			return &Error{Kind: Invalid, Message: fmt.Sprintf("server %d: %v", p.ID, err), Cause: err}
 		}
 	}
 	return nil

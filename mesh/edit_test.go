@@ -347,7 +347,7 @@ func TestPlansThatAreRefused(t *testing.T) {
 			config := Config{Drivers: []node.Driver{newFakeDriver(t, "fake")}, Fabric: newFakeFabric(t), Clients: newFakeClients(t)}
 			c.edit(&config)
 			_, err := New(config)
-			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Invalid && e.Kind != Conflict {
+			if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Invalid {
 				t.Errorf("got %v", err)
 			}
 		})

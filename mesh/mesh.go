@@ -66,12 +66,12 @@ type Mesh struct {
 	kinds   []string
 	owner   *owner // touched by Run alone
 
-	commands chan command
-	reports  chan report   // of work done beside the owner
-	closing  chan struct{} // closed when the mesh is to end
-	closed   chan struct{} // closed when everything has ended
-	close    sync.Once
-	started  atomic.Bool
+	commands  chan command
+	reports   chan report   // of work done beside the owner
+	closing   chan struct{} // closed when the mesh is to end
+	closeOnce sync.Once     // closes closing
+	closed    chan struct{} // closed when everything has ended
+	started   atomic.Bool   // Run or Close was called first
 
 	state   atomic.Pointer[published]
 	routing atomic.Pointer[routings]
@@ -153,7 +153,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 
 // Close stops every server side by side, waits for all of them and closes the drivers. It is idempotent.
 func (m *Mesh) Close() error {
-	m.close.Do(func() { close(m.closing) })
+	m.closeOnce.Do(func() { close(m.closing) })
 	if m.started.CompareAndSwap(false, true) {
 		defer close(m.closed)
 		return m.closeDrivers()

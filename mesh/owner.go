@@ -136,22 +136,26 @@ func (o *owner) batch(c *command) {
 	if c != nil {
 		done = o.execute(done, *c)
 	}
-	for range batchLimit {
-		select {
-		case c := <-o.commands:
-			done = o.execute(done, c)
-			continue
-		case r := <-o.reports:
-			r(o)
-			continue
-		default:
-		}
-		break
-	}
+	done = o.drain(done)
 	if len(done) == 0 && o.rewire && time.Now().Before(o.notBefore) {
 		return
 	}
 	o.commit(done)
+}
+
+// drain takes what is waiting and returns done with the commands that succeeded.
+func (o *owner) drain(done []command) []command {
+	for range batchLimit {
+		select {
+		case c := <-o.commands:
+			done = o.execute(done, c)
+		case r := <-o.reports:
+			r(o)
+		default:
+			return done
+		}
+	}
+	return done
 }
 
 // execute adds a command that succeeded to done; one that failed is answered at once.
@@ -264,7 +268,7 @@ func (o *owner) beside(w work) {
 
 // end stops every server, side by side, and waits for them, a little longer than they are given.
 func (o *owner) end() {
-	o.close.Do(func() { close(o.closing) })
+	o.closeOnce.Do(func() { close(o.closing) })
 	o.ending = true
 	o.waiting = nil
 	o.cancel()

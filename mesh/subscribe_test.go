@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"meshsim/fabric"
 	"meshsim/link"
 	"meshsim/node"
 	"meshsim/topo"
@@ -224,13 +225,15 @@ func (r *bedReader) check(b *bed) {
 	}
 }
 
-// BenchmarkDrag is how long a move of one of 1,000 servers takes until the fabric has it.
+// BenchmarkDrag is how long a move of one of many servers takes until the fabric has it.
 func BenchmarkDrag(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			network := fabric.New(fabric.Config{Seed: 1})
+			defer network.Close()
 			r := rand.New(rand.NewPCG(1, 1))
 			size := 60 * math.Sqrt(float64(n))
-			config := Config{Drivers: []node.Driver{newFakeDriver(b, "fake")}, Fabric: newFakeFabric(b), Clients: newFakeClients(b)}
+			config := Config{Drivers: []node.Driver{newFakeDriver(b, "fake")}, Fabric: network, Clients: newFakeClients(b)}
 			for id := range n {
 				config.Servers = append(config.Servers, Planned{ID: id, X: r.Float64() * size, Y: r.Float64() * size})
 			}
@@ -245,7 +248,7 @@ func BenchmarkDrag(b *testing.B) {
 			}
 			x := 0.0
 			for b.Loop() {
-				x++
+				x = math.Mod(x+1, size)
 				if err := m.Move(b.Context(), 0, x, x); err != nil {
 					b.Fatal(err)
 				}

@@ -64,7 +64,8 @@ type Node struct {
 // Pair names a link by its ends; A < B.
 type Pair struct{ A, B int }
 
-// Pin holds what is fixed for one direction of one link; nil is derived from the canvas and the settings.
+// Pin holds what is fixed for one direction of one link; nil is derived from the canvas and the settings. What
+// is pointed at never changes: pins are shared between graphs, snapshots and readers.
 type Pin struct {
 	Latency   *time.Duration
 	Bandwidth *link.BitRate
