@@ -162,12 +162,12 @@ function paintGhost(c: Context, ghost: Ghost, radius: number, theme: Theme): voi
 
 function paintReach(c: Context, p: Screen, radius: number, theme: Theme): void {
   c.strokeStyle = theme.accent;
-  c.globalAlpha = 0.3;
+  c.globalAlpha = 0.32;
   c.lineWidth = 1;
   c.beginPath();
   c.arc(p.x, p.y, radius, 0, TAU);
   c.stroke();
-  c.globalAlpha = 0.035;
+  c.globalAlpha = 0.022;
   c.fillStyle = theme.accent;
   c.fill();
   c.globalAlpha = 1;

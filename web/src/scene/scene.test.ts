@@ -103,3 +103,10 @@ describe("what is under the pointer", () => {
     expect(hits.at(screen(100, 127), 14)).toEqual({ kind: "server", id: 0 });
   });
 });
+
+it("names servers where there is room, and the selected one always", () => {
+  const crowd = mesh([server(0, 100, 100), server(1, 100, 118), server(2, 300, 100)], []);
+  const named = (more: Partial<SceneInput>) => buildScene(input({ mesh: crowd, ...more })).nodes.filter((n) => n.named).map((n) => n.id);
+  expect(named({})).toEqual([1, 2]);
+  expect(named({ selection: { kind: "server", id: 0 } })).toEqual([0, 1, 2]);
+});

@@ -76,7 +76,7 @@ const LABEL_SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66];
 const MOST_LABELS = 400; // more are not read, and measuring them costs a frame
 
 export function nodeRadius(view: View): number {
-  return clamp(15 * Math.sqrt(view.k), 5, 19);
+  return clamp(15 * view.k ** 0.65, 4, 19);
 }
 
 export function positionOf(server: Server, moves: ReadonlyMap<number, World>): World {
@@ -84,7 +84,8 @@ export function positionOf(server: Server, moves: ReadonlyMap<number, World>): W
 }
 
 export function buildScene(input: SceneInput): Scene {
-  const nodes = sceneNodes(input);
+  const taken = new Occupancy();
+  const nodes = withNames(taken, sceneNodes(input), input);
   const at = new Map(nodes.map((n) => [n.id, n.at]));
   const links: SceneLink[] = [];
   for (const link of input.mesh.links.values()) {
@@ -92,7 +93,7 @@ export function buildScene(input: SceneInput): Scene {
     if (a && b && crosses(a, b, input)) links.push(sceneLink(link, a, b, input));
   }
   links.sort((p, q) => rank(p.look) - rank(q.look));
-  return { nodes, links, labels: sceneLabels(nodes, links, input) };
+  return { nodes, links, labels: sceneLabels(taken, links, input) };
 }
 
 function sceneNodes(input: SceneInput): SceneNode[] {
@@ -110,7 +111,7 @@ function sceneNodes(input: SceneInput): SceneNode[] {
       tint: input.tints.get(s.id),
       selected,
       hovered,
-      named: selected || hovered || input.view.k > 0.3,
+      named: false,
     });
   }
   return nodes;
@@ -153,9 +154,7 @@ function crosses(a: Screen, b: Screen, { width, height }: SceneInput): boolean {
   return across && Math.max(a.y, b.y) >= 0 && Math.min(a.y, b.y) <= height;
 }
 
-function sceneLabels(nodes: readonly SceneNode[], links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
-  const taken = new Occupancy();
-  for (const n of nodes) occupyNode(taken, n, input);
+function sceneLabels(taken: Occupancy, links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
   const labels: SceneLabel[] = [];
   const urgent = [...links].sort((p, q) => rank(q.look) - rank(p.look));
   for (const link of urgent) {
@@ -167,11 +166,20 @@ function sceneLabels(nodes: readonly SceneNode[], links: readonly SceneLink[], i
   return labels;
 }
 
-function occupyNode(taken: Occupancy, n: SceneNode, input: SceneInput): void {
-  taken.add({ x: n.at.x - n.radius, y: n.at.y - n.radius, w: 2 * n.radius, h: 2 * n.radius });
-  if (!n.named) return;
-  const w = input.measure(n.name);
-  taken.add({ x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 16 });
+/** Names those servers whose name has room below them; the selected and the hovered one always. */
+function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneInput): SceneNode[] {
+  for (const { at, radius } of nodes) taken.add({ x: at.x - radius, y: at.y - radius, w: 2 * radius, h: 2 * radius });
+  const named = new Set<number>();
+  const inTurn = [...nodes].sort((p, q) => Number(q.selected || q.hovered) - Number(p.selected || p.hovered));
+  for (const n of inTurn) {
+    const w = input.measure(n.name);
+    const box = { x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 15 };
+    const certain = n.selected || n.hovered;
+    if (!certain && !taken.free(box)) continue;
+    taken.add(box);
+    named.add(n.id);
+  }
+  return nodes.map((n) => ({ ...n, named: named.has(n.id) }));
 }
 
 function placeLabel(taken: Occupancy, link: SceneLink, input: SceneInput): SceneLabel | undefined {
