@@ -309,8 +309,10 @@ func TestPlan(t *testing.T) {
 		c.Servers = []Planned{{ID: 4, X: 50}, {ID: 1, Name: "alice"}}
 		c.Pins = pins
 	}, func(b *bed) {
-		_, err := b.WaitRunning(b.t.Context(), 4)
-		b.must(err)
+		for _, id := range []int{1, 4} {
+			_, err := b.WaitRunning(b.t.Context(), id)
+			b.must(err)
+		}
 		if l, _ := b.fabric.link(1, 4); l.AB.Delay != pixels(3) || l.BA.Delay != pixels(50) {
 			t.Errorf("link: %+v", l)
 		}
