@@ -51,29 +51,39 @@ func (s *Server) Messages(ctx context.Context, h History) (*HistoryPage, error) 
 	return room.forwards(h, view), nil
 }
 
+// backwards pages to the old end of the log, asking other servers for more until the page is full.
 func (r *Room) backwards(ctx context.Context, h History, view viewer) *HistoryPage {
+	page := r.logged(h, view)
+	for backfills := 0; page.More && len(page.Entries) < h.Limit && backfills < maxBackfills; backfills++ {
+		if n, err := r.Backfill(ctx, max(h.Limit, logPage)); err != nil || n == 0 {
+			page.More = false
+			break
+		}
+		rest := h
+		rest.From, rest.Limit = &page.End, h.Limit-len(page.Entries)
+		more := r.logged(rest, view)
+		page.Entries, page.End, page.More = append(page.Entries, more.Entries...), more.End, more.More
+	}
+	return page
+}
+
+// logged pages backwards through what is in the log. More is true where the page is full, and at the log's
+// end: other servers may know more.
+func (r *Room) logged(h History, view viewer) *HistoryPage {
 	from, to := orElse(h.From, view.until), orElse(h.To, beginning)
-	page := &HistoryPage{Room: r, Start: from, End: from, More: true}
-	backfills := 0
+	page := &HistoryPage{Room: r, Start: from, End: from}
 	for {
 		entries := r.Backward(page.End, to, logPage)
 		for _, entry := range entries {
-			if page.add(entry, h, view); len(page.Entries) == h.Limit {
-				page.End = entry.Position - 1
+			page.add(entry, h, view)
+			page.End = entry.Position - 1
+			if len(page.Entries) == h.Limit {
+				page.More = true
 				return page
 			}
-			page.End = entry.Position - 1
 		}
-		if len(entries) == logPage {
-			continue
-		}
-		if to != beginning || backfills == maxBackfills {
-			page.More = backfills == maxBackfills
-			return page
-		}
-		backfills++
-		if n, err := r.Backfill(ctx, max(h.Limit, logPage)); err != nil || n == 0 {
-			page.More = false
+		if len(entries) < logPage {
+			page.More = to == beginning
 			return page
 		}
 	}
@@ -109,6 +119,59 @@ func orElse(p *Position, otherwise Position) Position {
 		return otherwise
 	}
 	return *p
+}
+
+// Surroundings are an event with what was said around it.
+type Surroundings struct {
+	Room          *Room
+	Event         Entry
+	Before, After []Entry // away from the event
+	Start, End    Position
+}
+
+// Around returns an event with up to limit others around it that the user may see and keep allows, or
+// NotFound. It goes through the log from its end, and asks no other server.
+func (s *Server) Around(user, roomID, eventID string, limit int, keep func(*event.PDU) bool) (*Surroundings, error) {
+	room, _, err := s.EventFor(user, roomID, eventID)
+	if err != nil {
+		return nil, err
+	}
+	at, ok := room.find(eventID)
+	if !ok {
+		return nil, failf(NotFound, "the event %s is part of the room's state only: what was sent around it is not known", eventID)
+	}
+	_, view, err := s.view(user, roomID)
+	if err != nil {
+		return nil, err
+	}
+	around := &Surroundings{Room: room, Event: at, Start: at.Position - 1, End: at.Position}
+	h := History{Limit: (limit + 1) / 2, Keep: keep, From: &around.Start}
+	if h.Limit > 0 {
+		before := room.logged(h, view)
+		around.Before, around.Start = before.Entries, before.End
+	}
+	h = History{Limit: limit - len(around.Before), Keep: keep, From: &around.End}
+	if h.Limit > 0 {
+		after := room.forwards(h, view)
+		around.After, around.End = after.Entries, after.End
+	}
+	return around, nil
+}
+
+// find returns the log's entry of an event, newer ones first.
+func (r *Room) find(eventID string) (Entry, bool) {
+	for from := end; ; {
+		page := r.Backward(from, beginning, logPage)
+		for _, entry := range page {
+			if entry.Event != nil && string(entry.Event.ID()) == eventID {
+				return entry, true
+			}
+			from = entry.Position - 1
+		}
+		if len(page) < logPage {
+			return Entry{}, false
+		}
+	}
 }
 
 // viewer is what a user may see of a room's history (client-server API, room history visibility).

@@ -8,14 +8,21 @@ import (
 	"meshsim/homeserver"
 )
 
+// shownDevice has every member that the specification knows, because some clients insist on them: what is
+// not known is null.
 type shownDevice struct {
-	ID       string `json:"device_id"`
-	Name     string `json:"display_name,omitempty"`
-	LastSeen int64  `json:"last_seen_ts"` // ms since the epoch
+	ID       string  `json:"device_id"`
+	Name     *string `json:"display_name"`
+	LastSeen int64   `json:"last_seen_ts"` // ms since the epoch
+	LastIP   *string `json:"last_seen_ip"` // not kept
 }
 
 func showDevice(d homeserver.DeviceInfo) shownDevice {
-	return shownDevice{d.ID, d.Name, d.LastSeen.UnixMilli()}
+	shown := shownDevice{ID: d.ID, LastSeen: d.LastSeen.UnixMilli()}
+	if d.Name != "" {
+		shown.Name = &d.Name
+	}
+	return shown
 }
 
 func listDevices(c *call) (any, error) {

@@ -1,6 +1,8 @@
 package clientapi
 
 import (
+	"slices"
+
 	"meshsim/homeserver"
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -86,4 +88,39 @@ func getEvent(c *call) (any, error) {
 		return nil, err
 	}
 	return c.presenter(room).event(pdu), nil
+}
+
+type eventContext struct {
+	Start  string `json:"start"`
+	End    string `json:"end"`
+	Event  any    `json:"event"`
+	Before []any  `json:"events_before"`
+	After  []any  `json:"events_after"`
+	State  []any  `json:"state"`
+}
+
+// getContext returns an event with what was sent around it.
+func getContext(c *call) (any, error) {
+	limit, err := c.number("limit", defaultTimeline)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := parseRoomEventFilter(c.query("filter"))
+	if err != nil {
+		return nil, err
+	}
+	around, err := c.server.Around(c.user(), c.vars["roomId"], c.vars["eventId"], min(limit, maxTimeline), filter.keep())
+	if err != nil {
+		return nil, err
+	}
+	present := c.presenter(around.Room)
+	state := around.Room.StateAt(around.End)
+	return eventContext{
+		Start:  token(around.Start),
+		End:    token(around.End),
+		Event:  present.entry(around.Event),
+		Before: present.entries(around.Before),
+		After:  present.entries(around.After),
+		State:  present.all(slices.Collect(state.All())),
+	}, nil
 }

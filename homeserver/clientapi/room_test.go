@@ -369,6 +369,35 @@ func TestMessagesPages(t *testing.T) {
 	}
 }
 
+func TestContext(t *testing.T) {
+	server, api := newServer(t, "hs0")
+	alice, bob := newClient(t, server, api, "alice"), newClient(t, server, api, "bob")
+	room := alice.createRoom(object{})
+	var ids []string
+	for i := range 100 {
+		ids = append(ids, alice.say(room, fmt.Sprint(i)))
+	}
+	path := "/v3/rooms/" + esc(room) + "/context/" + esc(ids[10])
+	got := alice.must("GET", path+"?limit=5", nil)
+	if dig(got, "event", "content", "body") != "10" || !slices.Equal(bodies(list(got, "events_before")), []string{"9", "8", "7"}) ||
+		!slices.Equal(bodies(list(got, "events_after")), []string{"11", "12"}) || len(list(got, "state")) != 6 {
+		t.Errorf("context: %v", got)
+	}
+	page := alice.must("GET", "/v3/rooms/"+esc(room)+"/messages?limit=1&dir=b&from="+got["start"].(string), nil)
+	if !slices.Equal(bodies(list(page, "chunk")), []string{"6"}) {
+		t.Errorf("before the context: %v", page)
+	}
+	page = alice.must("GET", "/v3/rooms/"+esc(room)+"/messages?limit=1&dir=f&from="+got["end"].(string), nil)
+	if !slices.Equal(bodies(list(page, "chunk")), []string{"13"}) {
+		t.Errorf("after the context: %v", page)
+	}
+	if got := alice.must("GET", path+"?limit=0", nil); len(list(got, "events_before"))+len(list(got, "events_after")) != 0 {
+		t.Errorf("limit 0: %v", got)
+	}
+	bob.refused("GET", path, nil, 404, "M_NOT_FOUND")
+	alice.refused("GET", path+"?limit=x", nil, 400, "M_INVALID_PARAM")
+}
+
 func TestHistoryVisibility(t *testing.T) {
 	for visibility, want := range map[string][]string{
 		"world_readable": {"before", "invited", "during"},

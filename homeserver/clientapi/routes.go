@@ -76,6 +76,7 @@ func (t *table) rooms() {
 	}
 	t.stable(http.MethodGet, "/rooms/{roomId}/messages", messages)
 	t.stable(http.MethodGet, "/rooms/{roomId}/event/{eventId}", getEvent)
+	t.stable(http.MethodGet, "/rooms/{roomId}/context/{eventId}", getContext)
 	t.stable(http.MethodPut, "/rooms/{roomId}/typing/{userId}", setTyping)
 	t.stable(http.MethodPost, "/rooms/{roomId}/receipt/{receiptType}/{eventId}", setReceipt)
 	t.stable(http.MethodPost, "/rooms/{roomId}/read_markers", setReadMarkers)
