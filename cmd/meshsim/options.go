@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// options are the flags of serve.
+type options struct {
+	listen      string
+	clientPorts int
+	logLevel    string
+	seed        uint64
+	token       string
+
+	level slog.Level // of logLevel
+	file  string     // the mesh file, empty for none
+}
+
+// envPrefix is before the name of a flag in its environment variable.
+const envPrefix = "MESHSIM_"
+
+func (o *options) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.listen, "listen", "127.0.0.1:3000",
+		"serve the page and the interface at this `address`; beyond loopback a token is needed ("+envPrefix+"LISTEN)")
+	f.IntVar(&o.clientPorts, "client-ports", 18000,
+		"TCP `port` on loopback of server 0's client API; server 1 has the next, and so on to 999; 0 opens none ("+envPrefix+"CLIENT_PORTS)")
+	f.StringVar(&o.logLevel, "log-level", "warn",
+		"least `level` of what is logged: debug, info, warn or error ("+envPrefix+"LOG_LEVEL)")
+	f.Uint64Var(&o.seed, "seed", 0,
+		"`number` from which every link draws its randomness; absent is the mesh file's, or a random one ("+envPrefix+"SEED)")
+	f.StringVar(&o.token, "token", "",
+		"the `text` that beyond loopback every request must bring; absent is a random one ("+envPrefix+"TOKEN)")
+}
+
+// complete takes flags that were not given from the environment, and checks all.
+func (o *options) complete(f *pflag.FlagSet, getenv func(string) string) error {
+	var errs []error
+	f.VisitAll(func(flag *pflag.Flag) {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		value := getenv(name)
+		if flag.Changed || value == "" || flag.Name == "help" {
+			return
+		}
+		if err := f.Set(flag.Name, value); err != nil {
+			errs = append(errs, fmt.Errorf("environment variable %s: %w", name, explained(err)))
+		}
+	})
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return o.check()
+}
+
+// explained says what a flag may be, where its value is not of its type.
+func explained(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s is %q: it must be a whole number", bad.GetFlag().Name, bad.GetValue())
+}
+
+func (o *options) check() error {
+	if err := o.level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return fmt.Errorf("--log-level is %q: it must be debug, info, warn or error", o.logLevel)
+	}
+	if o.clientPorts < 0 || o.clientPorts > maxClientPorts {
+		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",
+			o.clientPorts, maxClientPorts)
+	}
+	_, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen is %q: it must be an address with a port, e.g. 127.0.0.1:3000", o.listen)
+	}
+	if number, err := strconv.Atoi(port); err != nil || number < 0 || number > 65535 {
+		return fmt.Errorf("--listen is %q: the port must be a number from 0 (any that is free) to 65535", o.listen)
+	}
+	return nil
+}
+
+// maxClientPorts leaves room for a thousand ports.
+const maxClientPorts = 65535 - 999
+
+// randomSeed is a seed that JavaScript shows without loss.
+func randomSeed() uint64 { return rand.Uint64N(1 << 53) }

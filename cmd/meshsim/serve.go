@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"meshsim/mesh/meshfile"
+	"meshsim/topo"
+)
+
+// run serves a mesh until the context ends.
+func (o *options) run(c *cobra.Command, args []string) error {
+	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: o.level}))
+	plan := meshfile.Plan{Settings: topo.Defaults()}
+	if len(args) > 0 {
+		o.file = args[0]
+		var err error
+		if plan, err = load(o.file); err != nil {
+			return err
+		}
+	}
+	if c.Flags().Changed("seed") {
+		plan.Seed = o.seed
+	} else if plan.Seed == 0 {
+		plan.Seed = randomSeed()
+	}
+	listeners, err := listen(o.listen)
+	if err != nil {
+		return err
+	}
+	if onLoopback(listeners) {
+		o.token = ""
+	} else if o.token == "" {
+		o.token = rand.Text()
+	}
+	w, err := newWiring(o, plan, listeners, log)
+	if err != nil {
+		closeAll(listeners)
+		return err
+	}
+	announce(c.OutOrStdout(), o, listeners)
+	return w.run(c.Context(), listeners)
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// announce prints the address to open.
+func announce(out io.Writer, o *options, listeners []net.Listener) {
+	address := url.URL{Scheme: "http", Host: authority(listeners), Path: "/"}
+	if o.token != "" {
+		address.RawQuery = url.Values{"token": {o.token}}.Encode()
+	}
+	fmt.Fprintf(out, "meshsim is at %s (Ctrl-C stops it)\n", &address)
+}
+
+// authority is localhost and the port.
+func authority(listeners []net.Listener) string {
+	port := listeners[0].Addr().(*net.TCPAddr).Port
+	return net.JoinHostPort("localhost", strconv.Itoa(port))
+}
+
+// runAll runs functions side by side; when one returns, the others' context ends. It returns when all have.
+func runAll(ctx context.Context, functions ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	results := make(chan error, len(functions))
+	for _, f := range functions {
+		go func() {
+			defer cancel()
+			results <- f(ctx)
+		}()
+	}
+	var errs []error
+	for range functions {
+		errs = append(errs, <-results)
+	}
+	return errors.Join(errs...)
+}

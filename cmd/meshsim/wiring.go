@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"meshsim/api"
+	"meshsim/fabric"
+	"meshsim/gateway"
+	"meshsim/homeserver"
+	"meshsim/mesh"
+	"meshsim/mesh/meshfile"
+	"meshsim/node"
+	"meshsim/node/clientside"
+	"meshsim/node/embedded"
+	"meshsim/talk"
+	"meshsim/telemetry"
+	"meshsim/web"
+)
+
+// wiring is a mesh with all that it stands on, from the ground up.
+type wiring struct {
+	fabric   *fabric.Fabric
+	hub      *telemetry.Hub
+	clients  *clientside.Clients
+	mesh     *mesh.Mesh
+	talk     *talk.Talk
+	frontend *api.Frontend
+	file     string // kept up to date; empty for none
+	log      *slog.Logger
+}
+
+func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
+	ca, err := gateway.NewCA()
+	if err != nil {
+		return nil, err
+	}
+	w := &wiring{
+		fabric: fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
+		hub:    telemetry.NewHub(),
+		file:   o.file,
+		log:    log,
+	}
+	if w.clients, err = clientside.New(w.fabric); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	driver := embedded.New(embedded.Config{
+		Fabric:    w.fabric,
+		CA:        ca,
+		Rooms:     gateway.NewRooms(),
+		Publisher: w.hub,
+		Commons:   homeserver.NewCommons(),
+		Logger:    log,
+	})
+	w.mesh, err = mesh.New(mesh.Config{
+		Seed:     plan.Seed,
+		Settings: plan.Settings,
+		Servers:  plan.Servers,
+		Pins:     plan.Pins,
+		Drivers:  []node.Driver{driver},
+		Fabric:   w.fabric,
+		Clients:  w.clients,
+		Logger:   log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, driver.Close(), w.close())
+	}
+	w.talk = talk.New(talk.Config{
+		Servers:  servers{w.mesh},
+		User:     node.AccountUser,
+		Password: node.AccountPassword,
+	})
+	w.frontend = api.New(api.Config{
+		Mesh:        w.mesh,
+		Talk:        w.talk,
+		Events:      w.hub,
+		Fabric:      w.fabric,
+		Dial:        w.clients.Dial,
+		Page:        web.Files(),
+		Authority:   authority(listeners),
+		Token:       o.token,
+		ClientPorts: o.clientPorts,
+		Version:     version(),
+		Logger:      log,
+	})
+	log.Info("network ready", "scheduler", w.fabric.Privileges(), "seed", plan.Seed)
+	return w, nil
+}
+
+// run serves until the context ends, and then closes everything.
+func (w *wiring) run(ctx context.Context, listeners []net.Listener) error {
+	err := runAll(ctx,
+		w.mesh.Run,
+		w.keepFile,
+		w.endTalk,
+		func(ctx context.Context) error { return w.frontend.Serve(ctx, listeners...) },
+	)
+	return errors.Join(err, w.close())
+}
+
+func (w *wiring) keepFile(ctx context.Context) error {
+	if w.file == "" {
+		<-ctx.Done()
+		return nil
+	}
+	return meshfile.Keep(ctx, w.mesh, w.file, w.log)
+}
+
+// endTalk gives up the joins under way when the end has come.
+func (w *wiring) endTalk(ctx context.Context) error {
+	<-ctx.Done()
+	w.talk.Close()
+	return nil
+}
+
+// close releases what the mesh stood on, from the top down.
+func (w *wiring) close() error {
+	w.hub.Close()
+	var err error
+	if w.clients != nil {
+		err = w.clients.Close()
+	}
+	w.fabric.Close()
+	return err
+}
+
+// servers shows the mesh as talk wants to see it.
+type servers struct{ mesh *mesh.Mesh }
+
+// Name implements talk.Servers.
+func (s servers) Name(id int) (string, bool) {
+	server, ok := s.mesh.Snapshot().Server(id)
+	return server.Name, ok
+}
+
+// Client implements talk.Servers.
+func (s servers) Client(id int) (http.Handler, error) {
+	handler, ok := s.mesh.Client(id)
+	if !ok {
+		server, _ := s.mesh.Snapshot().Server(id)
+		return nil, fmt.Errorf("it is %s", server.State)
+	}
+	return handler, nil
+}
