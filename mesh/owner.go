@@ -83,7 +83,6 @@ func newOwner(m *Mesh) (*owner, error) {
 		graph:    &topo.Graph{},
 		clients:  make(map[int]bool),
 	}
-	o.cost = o.settings.Cost
 	if err := o.settings.Validate(); err != nil {
 		return nil, invalid(err)
 	}
