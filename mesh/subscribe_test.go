@@ -190,6 +190,24 @@ func (b *bed) anything(r *rand.Rand) {
 	}
 }
 
+// ask asks what others may ask at any time, and checks that the answers fit together.
+func (b *bed) ask(s *Snapshot) {
+	for _, from := range s.Servers {
+		to := s.Servers[len(s.Servers)-1]
+		b.Client(from.ID)
+		if id, ok := b.Lookup(from.Name); ok && id != from.ID {
+			b.t.Errorf("%s is server %d, not %d", from.Name, id, from.ID)
+		}
+		if p, ok := b.Path(from.ID, to.ID); ok && from.ID != to.ID && p.Hops == 0 {
+			b.t.Errorf("the path from %d to %d has no links", from.ID, to.ID)
+		}
+		nodes, ok := b.PathNodes(s.Routes, from.ID, to.ID)
+		if ok && (nodes[0] != from.ID || nodes[len(nodes)-1] != to.ID) {
+			b.t.Errorf("the path from %d to %d is %v", from.ID, to.ID, nodes)
+		}
+	}
+}
+
 // bedReader applies all changes, pausing in between.
 type bedReader struct {
 	replica *replica
@@ -209,6 +227,7 @@ func (b *bed) read(pause time.Duration) *bedReader {
 				return
 			}
 			r.replica.apply(c)
+			b.ask(c.Snapshot)
 			time.Sleep(pause)
 		}
 	}()
