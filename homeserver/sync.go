@@ -127,8 +127,8 @@ func (s *Server) accountDataByRoom(q SyncQuery, upto Position, answer *SyncAnswe
 // anything to tell.
 func (s *Server) addJoined(answer *SyncAnswer, q SyncQuery, update *RoomUpdate, data []AccountData, upto Position) {
 	since := q.Since
-	if update.Known == nil {
-		since = 0 // the room is new to the client
+	if update.New {
+		since = 0
 	}
 	update.Ephemeral = s.EphemeralBetween(update.RoomID, q.User, since, upto)
 	update.AccountData = data

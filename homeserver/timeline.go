@@ -18,7 +18,8 @@ type RoomUpdate struct {
 	Timeline []Entry  // oldest first
 	Limited  bool     // there are older events that the client does not know
 	Start    Position // events before the timeline: from here backwards
-	Known    *State   // what the client knows; nil when the room is new to it
+	New      bool     // the room is new to the client
+	Known    *State   // what the client knows already
 	Before   *State   // at the start of the timeline
 	After    *State   // at its end
 
@@ -79,15 +80,18 @@ func (s *Server) joinedUpdate(q SyncQuery, m Membership, upto Position) (update 
 		return update, 0
 	}
 	update.Room = room
-	update.After = room.StateAt(upto)
-	if update.After.Membership(q.User) != string(matrix.Join) {
+	update.Start = upto
+	if !q.FullState && m.Position <= q.Since && room.Newest() <= q.Since {
+		return update, 0 // the common case, which costs no look at the state
+	}
+	if update.After = room.StateAt(upto); update.After.Membership(q.User) != string(matrix.Join) {
 		return &RoomUpdate{RoomID: m.RoomID, Room: room}, 0 // joined after upto: the next answer tells
 	}
 	update.Known = room.StateAt(q.Since)
 	w := newWindow(q, update, viewer{user: q.User, member: true, until: upto})
 	w.read(upto)
 	if !q.StateAfter {
-		if cut := w.settle(update.Known == nil, upto); cut != 0 {
+		if cut := w.settle(update.New, upto); cut != 0 {
 			return nil, cut
 		}
 	}
@@ -129,11 +133,11 @@ type window struct {
 }
 
 // newWindow prepares for what happened since the query's position, or for the end of the whole log when the
-// client did not see the room then: update.Known becomes nil.
+// room is new to the client.
 func newWindow(q SyncQuery, update *RoomUpdate, view viewer) window {
 	w := window{room: update.Room, view: view, since: q.Since, limit: q.Limit, keep: q.Keep}
 	if update.Known.Membership(q.User) != string(matrix.Join) {
-		update.Known, w.since = nil, 0
+		update.New, update.Known, w.since = true, nil, 0
 	}
 	return w
 }

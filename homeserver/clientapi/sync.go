@@ -173,7 +173,7 @@ func (s *syncing) room(u *homeserver.RoomUpdate) *joinedRoom {
 func (s *syncing) wanted(u *homeserver.RoomUpdate, state []*event.PDU) []*event.PDU {
 	filter := s.filter.Room.State
 	needed := map[string]bool{s.user(): true}
-	lazy := filter.LazyMembers && u.Known == nil
+	lazy := filter.LazyMembers && u.New
 	if lazy {
 		for _, entry := range u.Timeline {
 			needed[string(entry.Event.Sender())] = true
@@ -189,7 +189,7 @@ func (s *syncing) wanted(u *homeserver.RoomUpdate, state []*event.PDU) []*event.
 
 // summary is told when the room is new to the client and whenever a membership has changed.
 func (s *syncing) summary(u *homeserver.RoomUpdate) *summary {
-	if u.After == nil || !membersChanged(u) {
+	if u.After == u.Known || !membersChanged(u) {
 		return nil
 	}
 	out := &summary{}
@@ -212,7 +212,7 @@ func (s *syncing) summary(u *homeserver.RoomUpdate) *summary {
 }
 
 func membersChanged(u *homeserver.RoomUpdate) bool {
-	if u.Known == nil {
+	if u.New {
 		return true
 	}
 	for pdu := range u.After.Changes(u.Known) {
