@@ -36,7 +36,9 @@ func (s since) Now() link.Instant { return link.Instant(time.Since(s.start)) }
 
 // RealClock is a clock for real time: the scheduler has an operating system thread of its own, sleeps short
 // and spins the last stretch, so that packets arrive within a fraction of a millisecond of their time. On
-// systems other than Linux the sleep is a Go timer's.
+// Linux the thread asks for a real-time priority and, failing that, for a nice value and a short slice, and
+// GOMAXPROCS is raised while the fabric runs; [Fabric.Privileges] says what was obtained. On other systems
+// the sleep is a Go timer's.
 func RealClock() Clock { return realClock{since{time.Now()}} }
 
 type realClock struct{ since }

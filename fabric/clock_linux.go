@@ -13,10 +13,6 @@ import (
 )
 
 // realWaiter sleeps in ppoll on an eventfd, on a thread of its own, and spins the last stretch.
-//
-// A sleeping thread keeps its processor slot (GOMAXPROCS) when the sleep is short: a slot that is given up
-// has to be won back from busy goroutines afterwards, which takes up to 20 ms. The runtime can still stop
-// the thread, as its preemption signal interrupts ppoll.
 type realWaiter struct {
 	clock Clock
 	fd    int
@@ -26,12 +22,11 @@ type realWaiter struct {
 	slots int // GOMAXPROCS before enter
 }
 
-// Bounds of the learnt spin, and the longest sleep that keeps the processor slot.
+// Bounds of the learnt spin. The upper one limits what it costs when the machine has little to spare.
 const (
 	minSpin   = 10 * time.Microsecond
 	maxSpin   = 100 * time.Microsecond
 	firstSpin = 50 * time.Microsecond
-	keepSlot  = 10 * time.Millisecond
 )
 
 // newRealWaiter falls back on Go timers where the process has no descriptor left.
@@ -60,10 +55,11 @@ func (w *realWaiter) leave() {
 	unix.Close(w.fd)
 }
 
-// slotsWanted is how many processor slots leave the scheduler one when it wakes, while a few goroutines more
-// than there are processors are busy: Go lets a goroutine keep its slot for 10 ms, the kernel lets a thread
-// in at once.
-func slotsWanted() int { return runtime.NumCPU() + 6 }
+// slotsWanted is how many processor slots (GOMAXPROCS) leave one free for the scheduler when it wakes, while
+// up to a dozen goroutines are busy. With fewer it would wait until a busy goroutine is made to give one up,
+// which Go does after 10 ms; with more slots than processors the kernel chooses instead, and that lets a
+// thread of higher priority in at once.
+func slotsWanted() int { return runtime.NumCPU() + 14 }
 
 func (w *realWaiter) wake() {
 	if w.woken.Swap(true) {
@@ -89,10 +85,10 @@ func (w *realWaiter) spinUntil(until link.Instant) {
 	}
 }
 
-// sleep is true when until is near, and false on a wake-up, on a signal and half-way through a long sleep.
+// sleep is true when until is near, and false on a wake-up and on a signal.
 func (w *realWaiter) sleep(until link.Instant) bool {
 	if until == forever {
-		w.poll(nil, false)
+		w.poll(nil)
 		return false
 	}
 	start := w.clock.Now()
@@ -100,13 +96,8 @@ func (w *realWaiter) sleep(until link.Instant) bool {
 	if d <= 0 {
 		return true
 	}
-	if d > keepSlot {
-		ts := unix.NsecToTimespec(int64(d - keepSlot/2))
-		w.poll(&ts, false)
-		return false
-	}
-	ts := unix.NsecToTimespec(int64(d))
-	if !w.poll(&ts, true) {
+	timeout := unix.NsecToTimespec(int64(d))
+	if !w.poll(&timeout) {
 		return false
 	}
 	w.learn(w.clock.Now().Sub(start) - d)
@@ -114,12 +105,8 @@ func (w *realWaiter) sleep(until link.Instant) bool {
 }
 
 // poll is true when the time was slept to its end.
-func (w *realWaiter) poll(timeout *unix.Timespec, keepSlot bool) bool {
+func (w *realWaiter) poll(timeout *unix.Timespec) bool {
 	fds := []unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLIN}}
-	if keepSlot {
-		n, errno := rawPpoll(fds, timeout)
-		return n == 0 && errno == 0
-	}
 	n, err := unix.Ppoll(fds, timeout, nil)
 	return n == 0 && err == nil
 }

@@ -2,7 +2,6 @@ package fabric
 
 import (
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,11 +35,4 @@ func raiseThread() string {
 		got = append(got, "slice 100 us asked for")
 	}
 	return strings.Join(append(got, "no real-time priority"), ", ")
-}
-
-// rawPpoll is ppoll without telling the Go runtime, which therefore leaves the thread its processor slot.
-func rawPpoll(fds []unix.PollFd, timeout *unix.Timespec) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
-		uintptr(unsafe.Pointer(timeout)), 0, 0, 0)
-	return int(n), errno
 }
