@@ -20,29 +20,32 @@ func Build(s Settings, nodes []Node, pins map[Pair]LinkPins) *Graph {
 	b := &builder{settings: &s, nodes: slices.Clone(nodes), pins: pins}
 	slices.SortFunc(b.nodes, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
 	b.index()
-	b.tree = newKDTree(&s, b.nodes)
+	b.tree = newKDTree(&s, b.placed)
 	return b.graph(b.choose())
 }
 
+// builder names servers by their place in nodes, which orders them like their ids.
 type builder struct {
 	settings *Settings
 	nodes    []Node // by id
-	byID     map[int]int
+	placed   []Node // the same, with their places for ids
 	pins     map[Pair]LinkPins
-	pinned   map[int][]int // by id: the other ends of pairs ranked by their pins, in order
+	pinned   [][]int // by place: the other ends of pairs ranked by their pins, in order; nil where there are none
 	tree     *kdTree
 }
 
 func (b *builder) index() {
-	b.byID = make(map[int]int, len(b.nodes))
-	for i := range b.nodes {
-		b.byID[b.nodes[i].ID] = i
+	b.placed = slices.Clone(b.nodes)
+	for place := range b.placed {
+		b.placed[place].ID = place
 	}
-	b.pinned = make(map[int][]int)
+	b.pinned = make([][]int, len(b.nodes))
 	for pair, pins := range b.pins {
-		if pins.ranked() && b.has(pair) {
-			b.pinned[pair.A] = append(b.pinned[pair.A], pair.B)
-			b.pinned[pair.B] = append(b.pinned[pair.B], pair.A)
+		x, okX := b.place(pair.A)
+		y, okY := b.place(pair.B)
+		if okX && okY && pins.ranked() {
+			b.pinned[x] = append(b.pinned[x], y)
+			b.pinned[y] = append(b.pinned[y], x)
 		}
 	}
 	for _, others := range b.pinned {
@@ -50,35 +53,44 @@ func (b *builder) index() {
 	}
 }
 
-func (b *builder) has(p Pair) bool {
-	_, a := b.byID[p.A]
-	_, z := b.byID[p.B]
-	return a && z
+func (b *builder) place(id int) (int, bool) {
+	return slices.BinarySearchFunc(b.nodes, id, func(n Node, id int) int { return cmp.Compare(n.ID, id) })
 }
 
+// choice is a pair of places, the lower one in the upper half, so that choices sort like pairs.
+type choice uint64
+
+func choiceOf(x, y int) choice {
+	if x > y {
+		x, y = y, x
+	}
+	return choice(x)<<32 | choice(y)
+}
+
+func (c choice) places() (x, y int) { return int(c >> 32), int(c & (1<<32 - 1)) }
+
 // choose returns the pairs that either end chose, in order.
-func (b *builder) choose() []Pair {
+func (b *builder) choose() []choice {
 	limit := min(b.settings.Neighbours, max(len(b.nodes)-1, 0))
-	chosen := make([]Pair, 0, len(b.nodes)*limit)
+	chosen := make([]choice, 0, len(b.nodes)*limit)
 	if limit == 0 {
 		return chosen
 	}
 	near := nearest{limit: limit, list: make([]rank, 0, limit)}
 	best := nearest{limit: limit, list: make([]rank, 0, limit)}
-	for i := range b.nodes {
-		center := &b.nodes[i]
-		for _, r := range b.chooseFor(center, &near, &best) {
-			chosen = append(chosen, PairOf(center.ID, r.id))
+	for place := range b.placed {
+		for _, r := range b.chooseFor(place, &near, &best) {
+			chosen = append(chosen, choiceOf(place, r.id))
 		}
 	}
-	slices.SortFunc(chosen, Pair.Compare)
+	slices.Sort(chosen)
 	return slices.Compact(chosen)
 }
 
 // chooseFor returns what one server chooses; near and best are room to work in. Among pairs that no pin
 // ranks, nearer on the canvas is better by either cost, so the limit nearest of them are enough.
-func (b *builder) chooseFor(center *Node, near, best *nearest) []rank {
-	pinned := b.pinned[center.ID]
+func (b *builder) chooseFor(place int, near, best *nearest) []rank {
+	center, pinned := &b.placed[place], b.pinned[place]
 	near.list, best.list = near.list[:0], best.list[:0]
 	b.tree.nearest(center, pinned, near)
 	for _, n := range near.list {
@@ -86,26 +98,32 @@ func (b *builder) chooseFor(center *Node, near, best *nearest) []rank {
 			best.offer(r)
 		}
 	}
-	for _, id := range pinned {
-		pins := b.pins[PairOf(center.ID, id)]
-		geometric := b.settings.latency(distance(center, &b.nodes[b.byID[id]]))
-		if r, ok := b.settings.rankPair(geometric, &pins, id); ok {
+	for _, other := range pinned {
+		pins := b.pins[PairOf(b.nodes[place].ID, b.nodes[other].ID)]
+		geometric := b.settings.latency(distance(center, &b.nodes[other]))
+		if r, ok := b.settings.rankPair(geometric, &pins, other); ok {
 			best.offer(r)
 		}
 	}
 	return best.list
 }
 
-func (b *builder) graph(pairs []Pair) *Graph {
-	links := make([]Link, len(pairs))
-	for i, p := range pairs {
-		geometric := b.settings.latency(distance(&b.nodes[b.byID[p.A]], &b.nodes[b.byID[p.B]]))
-		pins := b.pins[p]
-		links[i] = Link{
-			Pair: p,
-			AB:   b.settings.direction(geometric, &pins.AB, pins.Cut),
-			BA:   b.settings.direction(geometric, &pins.BA, pins.Cut),
+func (b *builder) graph(chosen []choice) *Graph {
+	links := make([]Link, len(chosen))
+	var unpinned Pin
+	for i, c := range chosen {
+		x, y := c.places()
+		l := &links[i]
+		l.Pair = Pair{A: b.nodes[x].ID, B: b.nodes[y].ID}
+		geometric := b.settings.latency(distance(&b.nodes[x], &b.nodes[y]))
+		pins, ok := b.pins[l.Pair]
+		if !ok {
+			l.AB = b.settings.direction(geometric, &unpinned, false)
+			l.BA = l.AB
+			continue
 		}
+		l.AB = b.settings.direction(geometric, &pins.AB, pins.Cut)
+		l.BA = b.settings.direction(geometric, &pins.BA, pins.Cut)
 	}
 	return &Graph{Links: links}
 }
