@@ -48,7 +48,12 @@ describe("a diff", () => {
     expect(next.links.get("0-1")?.ab.latency_ms).toBe(5);
   });
 
+  it("of the same version changes rooms", () => {
+    const room = { id: "!r:hs0", name: "r", version: "12", creator: 0, members: [] };
+    expect(withDiff(snapshot, { version: 7, rooms: [room] }).rooms.get("!r:hs0")).toBe(room);
+  });
+
   it("that is old changes nothing", () => {
-    expect(withDiff(snapshot, { version: 7, servers: [server(9, 0, 0)] })).toBe(snapshot);
+    expect(withDiff(snapshot, { version: 6, servers: [server(9, 0, 0)] })).toBe(snapshot);
   });
 });

@@ -63,9 +63,9 @@ export function fromSnapshot(frame: SnapshotFrame): Mesh {
   };
 }
 
-/** A diff that is not newer than the mesh changes nothing. */
+/** A diff that is older than the mesh changes nothing. Rooms change without a new version of the mesh. */
 export function withDiff(mesh: Mesh, diff: DiffFrame): Mesh {
-  if (diff.version <= mesh.version) return mesh;
+  if (diff.version < mesh.version) return mesh;
   return {
     version: diff.version,
     settings: diff.settings ?? mesh.settings,
