@@ -77,8 +77,11 @@ func benchmarkForward(b *testing.B, hops, size int, segment uint16, p link.Param
 // goroutines keep the processors busy.
 func BenchmarkLateness(b *testing.B) {
 	for _, busy := range []int{0, 2, 12} {
-		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) { benchmarkLateness(b, busy) })
+		b.Run(fmt.Sprintf("busy=%d", busy), func(b *testing.B) {
+			benchmarkLateness(b, busy, func(_ *line, stop *atomic.Bool) { spin(stop) })
+		})
 	}
+	b.Run("flooding=2", func(b *testing.B) { benchmarkLateness(b, 2, (*line).flood) })
 }
 
 // clocked is a port that notes by how much packets are late. They arrive spacing apart.
@@ -110,7 +113,7 @@ func (c *clocked) Deliver(batch []Packet) {
 	c.n.Add(int64(len(batch)))
 }
 
-func benchmarkLateness(b *testing.B, busy int) {
+func benchmarkLateness(b *testing.B, busy int, work func(*line, *atomic.Bool)) {
 	clock := RealClock()
 	l := newLine(b, clock, 2, link.Params{Rate: trainRate, Delay: trainDelay, QueueLimit: 1 << 20})
 	defer l.Close()
@@ -121,7 +124,7 @@ func benchmarkLateness(b *testing.B, busy int) {
 	}
 	var stop atomic.Bool
 	for range busy {
-		go spin(&stop)
+		go work(l, &stop)
 	}
 	var sent int64
 	for b.Loop() {
@@ -145,6 +148,18 @@ func benchmarkLateness(b *testing.B, busy int) {
 	report(0.99, "p99-ms")
 	report(1, "max-ms")
 	b.Log(l.Privileges())
+}
+
+// flood keeps a processor busy with forwarding: packets that no port takes.
+func (l *line) flood(stop *atomic.Bool) {
+	packet := ipv4(0, 7, 100, 0)
+	batch := make([]Packet, sendChunk)
+	for !stop.Load() {
+		for i := range batch {
+			batch[i].Data = append(Alloc(0), packet...)
+		}
+		l.ends[0].Send(batch)
+	}
 }
 
 // spin keeps a processor busy.

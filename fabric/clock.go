@@ -2,6 +2,7 @@ package fabric
 
 import (
 	"runtime"
+	"sync"
 	"time"
 
 	"meshsim/link"
@@ -25,6 +26,8 @@ type waiter interface {
 	wait(until link.Instant)
 	// wake ends the present or the next wait. It does not block.
 	wake()
+	// lock locks mu for the scheduler.
+	lock(mu *sync.Mutex)
 	// leave gives back what enter took; the scheduler's goroutine ends then.
 	leave()
 }
@@ -89,5 +92,7 @@ func (w *timerWaiter) wake() {
 	default:
 	}
 }
+
+func (w *timerWaiter) lock(mu *sync.Mutex) { mu.Lock() }
 
 func (w *timerWaiter) leave() { w.timer.Stop() }

@@ -1,6 +1,10 @@
 package fabric
 
-import "meshsim/link"
+import (
+	"sync"
+
+	"meshsim/link"
+)
 
 // inboxLimit is how many bytes may wait for a port that does not keep up.
 const inboxLimit = 16 << 20
@@ -52,7 +56,7 @@ func (f *Fabric) deliverReadyLocked() {
 	ready := f.ready
 	f.ready = nil
 	for _, a := range ready {
-		f.deliverLocked(a)
+		f.deliverLocked(a, f.waiter.lock)
 	}
 	if f.ready == nil {
 		clear(ready)
@@ -86,12 +90,13 @@ func (f *Fabric) deliver() {
 		}
 		a := f.work[0]
 		f.work = f.work[1:]
-		f.deliverLocked(a)
+		f.deliverLocked(a, (*sync.Mutex).Lock)
 	}
 }
 
-// deliverLocked calls the port of a with all that has arrived for it. The lock is given up meanwhile.
-func (f *Fabric) deliverLocked(a *Attachment) {
+// deliverLocked calls the port of a with all that has arrived for it. The lock is given up meanwhile and taken
+// again with lock.
+func (f *Fabric) deliverLocked(a *Attachment, lock func(*sync.Mutex)) {
 	a.listed = false
 	batch := a.inbox.take()
 	if a.closed || len(batch) == 0 {
@@ -101,7 +106,7 @@ func (f *Fabric) deliverLocked(a *Attachment) {
 	a.delivering = true
 	f.mu.Unlock()
 	a.port.Deliver(batch)
-	f.mu.Lock()
+	lock(&f.mu)
 	a.delivering = false
 	a.inbox.giveBack(batch)
 	switch {

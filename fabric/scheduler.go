@@ -24,7 +24,7 @@ func (f *Fabric) schedule() {
 // turn moves what is due and delivers what that made ready. It returns until when there is nothing to do,
 // awake where there may be more at once, and false when the fabric is closed.
 func (f *Fabric) turn() (until link.Instant, ok bool) {
-	f.mu.Lock()
+	f.waiter.lock(&f.mu)
 	defer f.mu.Unlock()
 	if f.closed {
 		return 0, false
