@@ -33,6 +33,15 @@ func listen(address string) ([]net.Listener, error) {
 	return []net.Listener{l}, nil
 }
 
+// names are the hosts under which browsers may ask for the page, besides localhost and IP addresses.
+func names(address string) []string {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return nil
+	}
+	return []string{host}
+}
+
 func withRemedy(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

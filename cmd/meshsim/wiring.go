@@ -82,6 +82,7 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		Dial:        w.clients.Dial,
 		Page:        web.Files(),
 		Authority:   authority(listeners),
+		Names:       names(o.listen),
 		Token:       o.token,
 		ClientPorts: o.clientPorts,
 		Version:     version(),

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"meshsim/link"
+	"meshsim/mesh"
+	"meshsim/mesh/meshfile"
+	"meshsim/node"
+	"meshsim/node/nodetest"
+	"meshsim/talk"
+	"meshsim/telemetry"
+	"meshsim/topo"
+)
+
+// These benchmarks run the whole program in this process, in real time: what newWiring puts together, with
+// embedded servers on the links that a canvas gives them. Each reports what docs/figures.md holds it to; run
+// them one a process (scripts/bench does), because they report the memory of the process.
+
+// joined is a whole mesh that runs.
+type joined struct {
+	*wiring
+	b       *testing.B
+	servers int
+	began   time.Time
+	took    time.Duration // until the last server ran
+}
+
+// place scatters servers over a canvas, the same way every time.
+func place(servers int) []mesh.Planned {
+	r := rand.New(rand.NewPCG(1, 1))
+	planned := make([]mesh.Planned, servers)
+	for i := range planned {
+		planned[i] = mesh.Planned{ID: i, X: 1200 * r.Float64(), Y: 700 * r.Float64()}
+	}
+	return planned
+}
+
+// run starts the program with servers and waits until all run.
+func run(b *testing.B, servers int) *joined {
+	b.Helper()
+	settings := topo.Defaults()
+	settings.Bandwidth, settings.DecayBandwidth = link.Unlimited, false
+	listeners, err := listen("127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	j := &joined{b: b, servers: servers, began: time.Now()}
+	plan := meshfile.Plan{Seed: 1, Settings: settings, Servers: place(servers)}
+	if j.wiring, err = newWiring(&options{}, plan, listeners, slog.New(slog.DiscardHandler)); err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- j.wiring.run(ctx, listeners) }()
+	b.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	for id := range servers {
+		if _, err := j.mesh.WaitRunning(b.Context(), id); err != nil {
+			b.Fatal(err)
+		}
+	}
+	j.took = time.Since(j.began)
+	return j
+}
+
+// BenchmarkStart is how long servers take from the start of the program until all run, and what the process
+// holds then.
+func BenchmarkStart(b *testing.B) {
+	for _, servers := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("servers=%d", servers), func(b *testing.B) {
+			j := run(b, servers)
+			for b.Loop() {
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(j.took.Seconds(), "s")
+			b.ReportMetric(resident(b), "MB-peak")
+			debug.FreeOSMemory()
+			b.ReportMetric(resident(b), "MB-idle")
+		})
+	}
+}
+
+// BenchmarkDrag moves one of a thousand servers sixty times a second, as a drag on the page does, and reports
+// how long a move takes until the fabric has it.
+func BenchmarkDrag(b *testing.B) {
+	j := run(b, 1000)
+	frames := time.NewTicker(time.Second / 60)
+	defer frames.Stop()
+	var took []time.Duration
+	for b.Loop() {
+		<-frames.C
+		began := time.Now()
+		x := float64(len(took) % 1200)
+		if err := j.mesh.Move(b.Context(), 0, x, 350); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, took)
+}
+
+// BenchmarkRoom lets 100 servers join one room over federation and then sends messages, each as another
+// server, so that connections are warm between all of them. It reports how long the joins took, how long
+// until all servers had seen all joins, and by how much messages arrived later than their path's latency.
+func BenchmarkRoom(b *testing.B) {
+	const servers = 100
+	j := run(b, servers)
+	seen := j.watch()
+	room := j.room()
+	b.ReportMetric(time.Since(j.began).Seconds(), "s-joined")
+	j.settle(room)
+	b.ReportMetric(time.Since(j.began).Seconds(), "s-settled")
+	for range 2 { // opens the connections
+		for from := range servers {
+			seen.wait(j.send(room, from), servers-1)
+		}
+	}
+	var late []time.Duration
+	sent := 0
+	for b.Loop() {
+		from := sent % servers
+		sent++
+		event := j.send(room, from)
+		late = append(late, j.late(seen.wait(event, servers-1), from)...)
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, late)
+	b.ReportMetric(resident(b), "MB-peak")
+	debug.FreeOSMemory()
+	b.ReportMetric(resident(b), "MB")
+}
+
+// room makes a room on server 0 and returns when all others have joined it. The clock starts with the joins.
+func (j *joined) room() string {
+	j.b.Helper()
+	room, err := j.talk.Create(j.b.Context(), talk.NewRoom{Creator: 0})
+	if err != nil {
+		j.b.Fatal(err)
+	}
+	var others []int
+	for id := 1; id < j.servers; id++ {
+		others = append(others, id)
+	}
+	j.began = time.Now()
+	if _, err := j.talk.Join(room.ID, others); err != nil {
+		j.b.Fatal(err)
+	}
+	nodetest.Eventually(j.b, 5*time.Minute, "all servers have joined", func() bool {
+		now, err := j.talk.Room(room.ID)
+		if err != nil {
+			j.b.Fatal(err)
+		}
+		return !slices.ContainsFunc(now.Members, func(m talk.Member) bool {
+			if m.State == talk.Failed {
+				j.b.Fatalf("server %d did not join: %s", m.Server, m.Reason)
+			}
+			return m.State != talk.Joined
+		})
+	})
+	return room.ID
+}
+
+// settle returns when every server has seen every join.
+func (j *joined) settle(room string) {
+	j.b.Helper()
+	var asking sync.WaitGroup
+	for id := range j.servers {
+		asking.Go(func() {
+			handler, _ := j.mesh.Client(id)
+			client := &nodetest.Client{API: handler}
+			if err := client.Login(j.b.Context(), node.AccountUser, node.AccountPassword); err != nil {
+				j.b.Error(err)
+				return
+			}
+			for client.Members(j.b, room) < j.servers {
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+func (j *joined) send(room string, from int) string {
+	j.b.Helper()
+	event, err := j.talk.Send(j.b.Context(), room, from, "hello")
+	if err != nil {
+		j.b.Fatal(err)
+	}
+	return event
+}
+
+// late is by how much receipts came later than the path's latency after the sender handed the event to its
+// gateway.
+func (j *joined) late(f flight, from int) []time.Duration {
+	j.b.Helper()
+	var late []time.Duration
+	for to, received := range f.received {
+		path, ok := j.mesh.Path(from, to)
+		if !ok {
+			j.b.Fatalf("there is no path from server %d to %d", from, to)
+		}
+		late = append(late, received.Sub(f.sent[to])-path.RTT/2)
+	}
+	return late
+}
+
+// flight is when one event was sent to each server and received by it.
+type flight struct{ sent, received map[int]time.Time }
+
+// flights follows the events of the mesh.
+type flights struct {
+	b *testing.B
+
+	mu      sync.Mutex
+	changed *sync.Cond
+	events  map[string]flight
+}
+
+func (j *joined) watch() *flights {
+	f := &flights{b: j.b, events: make(map[string]flight)}
+	f.changed = sync.NewCond(&f.mu)
+	subscription := j.hub.Subscribe()
+	go func() {
+		defer subscription.Close()
+		for {
+			batch, err := subscription.Next(j.b.Context())
+			if err != nil {
+				return
+			}
+			f.note(batch)
+		}
+	}()
+	return f
+}
+
+func (f *flights) note(batch telemetry.Batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, group := range batch.Sent {
+		for _, to := range group.To {
+			f.of(group.Event.ID).sent[to.To] = to.At
+		}
+	}
+	for _, group := range batch.Received {
+		for _, by := range group.By {
+			f.of(group.Event.ID).received[by.To] = by.At
+		}
+	}
+	f.changed.Broadcast()
+}
+
+func (f *flights) of(event string) flight {
+	known, ok := f.events[event]
+	if !ok {
+		known = flight{make(map[int]time.Time), make(map[int]time.Time)}
+		f.events[event] = known
+	}
+	return known
+}
+
+// wait returns when an event was received by so many servers.
+func (f *flights) wait(event string, servers int) flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.of(event).received) < servers {
+		f.changed.Wait()
+	}
+	return f.of(event)
+}
+
+// report reports quantiles of durations, in ms.
+func report(b *testing.B, all []time.Duration) {
+	slices.Sort(all)
+	for _, q := range []struct {
+		at   float64
+		unit string
+	}{{0.5, "p50-ms"}, {0.95, "p95-ms"}, {1, "max-ms"}} {
+		at := min(int(q.at*float64(len(all))), len(all)-1)
+		b.ReportMetric(float64(all[at])/float64(time.Millisecond), q.unit)
+	}
+}
+
+// resident is the memory of this process that is in RAM, in MB of 10^6 bytes.
+func resident(b *testing.B) float64 {
+	b.Helper()
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(os.Getpid()), "status"))
+	if err != nil {
+		b.Skipf("the memory of a process can be read on Linux only: %v", err)
+	}
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	kB, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(kB) * 1024 / 1e6
+}
