@@ -25,12 +25,16 @@ func (silent) Publish(telemetry.Notification) {}
 var passwords = homeserver.NewPasswords()
 
 func newSubject(t testing.TB, publisher telemetry.Publisher) nodetest.Subject {
+	return newSubjectOn(t, publisher, fabric.TimerClock())
+}
+
+func newSubjectOn(t testing.TB, publisher telemetry.Publisher, clock fabric.Clock) nodetest.Subject {
 	t.Helper()
 	ca, err := gateway.NewCA()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mesh := nodetest.NewMesh(t, fabric.TimerClock())
+	mesh := nodetest.NewMesh(t, clock)
 	driver := embedded.New(embedded.Config{
 		Fabric:    mesh.Fabric,
 		CA:        ca,

@@ -62,28 +62,35 @@ func (m *Mesh) Path(from, to int) (node.Path, bool) {
 }
 
 // Link links two servers, or changes their link.
-func (m *Mesh) Link(a, b int, p link.Params) { m.set(node.FabricNode(a), node.FabricNode(b), p) }
+func (m *Mesh) Link(a, b int, p link.Params) {
+	m.set(p, linkOf(node.FabricNode(a), node.FabricNode(b)))
+}
 
 // LinkClient links a server to its client side.
 func (m *Mesh) LinkClient(id int, p link.Params) {
-	m.set(node.FabricNode(id), node.ClientFabricNode(id), p)
+	m.set(p, linkOf(node.FabricNode(id), node.ClientFabricNode(id)))
 }
 
 // LinkAll links every two of the servers 0 to n-1.
 func (m *Mesh) LinkAll(n int, p link.Params) {
+	var ids []fabric.LinkID
 	for a := range n {
 		for b := range a {
-			m.Link(b, a, p)
+			ids = append(ids, linkOf(node.FabricNode(a), node.FabricNode(b)))
 		}
 	}
+	m.set(p, ids...)
 }
 
-func (m *Mesh) set(a, b fabric.NodeID, p link.Params) {
+func (m *Mesh) set(p link.Params, ids ...fabric.LinkID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := linkOf(a, b)
-	m.links[id] = p
-	m.applyLocked(fabric.Change{Set: []fabric.LinkConfig{{LinkID: id, AB: p, BA: p}}})
+	var c fabric.Change
+	for _, id := range ids {
+		m.links[id] = p
+		c.Set = append(c.Set, fabric.LinkConfig{LinkID: id, AB: p, BA: p})
+	}
+	m.applyLocked(c)
 }
 
 // Cut takes away the link between two servers.
