@@ -21,6 +21,8 @@ type Attachment struct {
 	closed     bool
 }
 
+var _ Sender = (*Attachment)(nil)
+
 // An AttachError says why a node could not be attached.
 type AttachError struct {
 	Node   NodeID

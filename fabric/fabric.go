@@ -14,6 +14,9 @@ type Config struct {
 	Seed   uint64       // of every link's random sequence
 	Clock  Clock        // nil: RealClock()
 	Logger *slog.Logger // nil: nothing is logged. Nothing is ever logged per packet.
+	// MaxInFlight bounds the bytes of all packets on links together; 0: 1 GiB. Only senders that flood long
+	// links reach it. What is beyond is dropped as [link.DropOverload].
+	MaxInFlight int
 }
 
 // Fabric is a running network. All methods are safe for concurrent use, also from a port's Deliver unless
@@ -35,6 +38,8 @@ type Fabric struct {
 	epoch   time.Time // the wall-clock time of instant 0
 	workers int       // 0: the scheduler delivers everything, in a fixed order
 
+	maxInFlight int // bytes
+
 	started    chan struct{} // closed once privileges is set
 	privileges string
 	running    sync.WaitGroup
@@ -49,6 +54,7 @@ type Fabric struct {
 	router   Router
 	routes   uint64   // counts the routers, to tell which destinations the one in force has computed
 	due      schedule // directions with packets on their way
+	inFlight int      // bytes of the packets in due
 	admitted uint64   // numbers packets in the order of their admission to links
 	wakeAt   link.Instant
 	ready    []*Attachment // ports with packets, not yet given to anybody
@@ -73,6 +79,9 @@ func New(c Config) *Fabric {
 	if c.Clock == nil {
 		c.Clock = RealClock()
 	}
+	if c.MaxInFlight == 0 {
+		c.MaxInFlight = 1 << 30
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -88,6 +97,8 @@ func New(c Config) *Fabric {
 		addrs:   newAddressTable(),
 		links:   make(map[LinkID]*wire),
 		wakeAt:  awake,
+
+		maxInFlight: c.MaxInFlight,
 	}
 	f.working = sync.NewCond(&f.mu)
 	f.quiet = sync.NewCond(&f.mu)

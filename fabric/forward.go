@@ -93,7 +93,7 @@ func (f *Fabric) launchLocked(d *direction, p flight, now link.Instant) {
 // admitLocked submits a packet to the shaper of d. Its result is that of crossLocked.
 func (f *Fabric) admitLocked(d *direction, p *flight, now link.Instant) bool {
 	packets, bytes := p.weigh()
-	v := d.shaper.Admit(now, len(p.Data))
+	v := f.judgeLocked(d, p, now)
 	d.offered(p, now, v.Drop)
 	if v.Drop != link.NotDropped {
 		d.counters.drops[v.Drop] += packets
@@ -121,6 +121,14 @@ func (f *Fabric) admitLocked(d *direction, p *flight, now link.Instant) bool {
 	return false
 }
 
+// judgeLocked asks the shaper of d, unless there is no room for the packet anywhere.
+func (f *Fabric) judgeLocked(d *direction, p *flight, now link.Instant) link.Verdict {
+	if f.inFlight+len(p.Data) > f.maxInFlight {
+		return link.Verdict{Drop: link.DropOverload}
+	}
+	return d.shaper.Admit(now, len(p.Data))
+}
+
 // copyLocked puts the second copy of a duplicated packet on its way.
 func (f *Fabric) copyLocked(d *direction, p *flight, now, arrives link.Instant) {
 	d.counters.duplicated++
@@ -132,6 +140,7 @@ func (f *Fabric) copyLocked(d *direction, p *flight, now, arrives link.Instant) 
 
 func (f *Fabric) flyLocked(d *direction, p flight, now, arrives link.Instant) {
 	f.admitted++
+	f.inFlight += len(p.Data)
 	p.sent, p.arrives, p.order = now, arrives, f.admitted
 	f.due.add(d, p)
 }

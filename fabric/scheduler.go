@@ -56,6 +56,7 @@ func (f *Fabric) moveLocked() int {
 			continue // the lock was given up: look again
 		}
 		d, p := f.due.take()
+		f.inFlight -= len(p.Data)
 		d.counters.arrived(p.sent, p.arrives, now)
 		f.totals.Lateness.add(now.Sub(p.arrives))
 		p.Hops++

@@ -18,6 +18,7 @@ var dropNames = [DropReasons]string{
 	DropPortClosed: "port_closed",
 	DropPortFull:   "port_full",
 	DropRewired:    "rewired",
+	DropOverload:   "overload",
 }
 
 // String returns the reason's stable name, e.g. "queue_full".
