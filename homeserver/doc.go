@@ -27,5 +27,11 @@
 //	serve.go       answers to other servers' questions (state, events, missing events)
 //	alias.go       room aliases
 //	stream.go      the stream position that clients wait on
-//	user.go, account.go, sync.go, timeline.go ... the user side
+//	user.go        users: the accounts and what belongs to them
+//	account.go     registering, passwords (password.go: hashing them once for the process)
+//	device.go      devices and access tokens; transaction.go: requests that a client may repeat
+//	profile.go, accountdata.go, ephemeral.go, directory.go
+//	               profiles; account data and filters; typing and receipts; the published rooms
+//	sync.go        what happened since a position (timeline.go: in one room; watch.go: waiting for it)
+//	history.go     paging through a room's log, and who may see what of it
 package homeserver

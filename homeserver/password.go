@@ -38,7 +38,7 @@ func newPasswords(cost int) *Passwords {
 		hashes: map[[sha256.Size]byte]string{},
 		right:  map[[sha256.Size]byte]bool{},
 	}
-	rand.Read(p.key[:]) //nolint:errcheck // never fails (crypto/rand)
+	rand.Read(p.key[:]) // never fails (crypto/rand)
 	return p
 }
 

@@ -58,24 +58,34 @@ func createRoom(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if wish.alias != "" {
-		if err := c.server.SetAlias(wish.alias, roomID, c.user()); err != nil {
-			return nil, aliasTaken(wish.alias)
+	created := map[string]any{"room_id": roomID}
+	if err := wish.finish(c, roomID); err != nil {
+		failure := *asAPIError(err)
+		failure.message, failure.extra = "the room was created, but not as asked: "+failure.message, created
+		return nil, &failure
+	}
+	return created, nil
+}
+
+// finish does what comes after the room's first events: the alias, the directory and the invites. What fails
+// here (a server of somebody invited that does not answer) does not undo the room.
+func (w *roomWish) finish(c *call, roomID string) error {
+	if w.alias != "" {
+		if err := c.server.SetAlias(w.alias, roomID, c.user()); err != nil {
+			return aliasTaken(w.alias)
 		}
 	}
-	if wish.Visibility == "public" {
-		c.server.Publish(roomID, true)
-	}
-	for _, user := range wish.Invite {
+	c.server.Publish(roomID, w.Visibility == "public")
+	for _, user := range w.Invite {
 		content := c.memberContent(user, "")
-		if wish.Direct {
+		if w.Direct {
 			content["is_direct"] = true
 		}
 		if err := c.server.Invite(c.r.Context(), c.user(), user, roomID, marshal(content)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return map[string]string{"room_id": roomID}, nil
+	return nil
 }
 
 func aliasTaken(alias string) error {
@@ -107,8 +117,12 @@ func (w *roomWish) check(c *call) error {
 		return errorf(http.StatusBadRequest, "M_UNSUPPORTED_ROOM_VERSION", "%v", err)
 	}
 	for _, user := range w.Invite {
-		if _, err := matrix.ParseUserID(user); err != nil {
+		id, err := matrix.ParseUserID(user)
+		if err != nil {
 			return invalid("invite: %v", err)
+		}
+		if string(id.Server()) == c.server.Name() && !c.server.HasUser(user) {
+			return notFound("invite: there is no user %s on this server", user)
 		}
 	}
 	for _, state := range w.Initial {

@@ -166,6 +166,12 @@ func TestAliasAndProfileOverFederation(t *testing.T) {
 		net.part(true)
 		bob.refused("POST", "/v3/join/"+esc(third)+"?via=hs0", nil, 502, "M_UNKNOWN")
 		bob.refused("GET", "/v3/directory/room/"+esc("#other:hs0"), nil, 502, "M_UNKNOWN")
+		status, failure := alice.do("POST", "/v3/createRoom", object{"invite": []string{bob.user}})
+		if id, _ := failure["room_id"].(string); status != 502 || id == "" {
+			t.Errorf("a room whose invite failed: %d %v", status, failure)
+		} else {
+			alice.say(id, "the room is there")
+		}
 	})
 }
 

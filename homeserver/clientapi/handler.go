@@ -111,5 +111,5 @@ func respond(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(text) //nolint:errcheck // the client is gone, there is nobody to tell
+	w.Write(text) // when it fails the client is gone: there is nobody to tell
 }

@@ -116,6 +116,7 @@ func TestCreateRoomRefused(t *testing.T) {
 		"alias-taken":      {object{"room_alias_name": "taken"}, 400, "M_ROOM_IN_USE"},
 		"alias-colon":      {object{"room_alias_name": "a:b"}, 400, "M_INVALID_PARAM"},
 		"invite":           {object{"invite": []string{"bob"}}, 400, "M_INVALID_PARAM"},
+		"invite-nobody":    {object{"invite": []string{"@none:hs0"}}, 404, "M_NOT_FOUND"},
 		"3pid":             {object{"invite_3pid": []object{{}}}, 400, "M_THREEPID_DENIED"},
 		"state-no-type":    {object{"initial_state": []object{{"content": object{}}}}, 400, "M_BAD_JSON"},
 		"state-no-content": {object{"initial_state": []object{{"type": "x"}}}, 400, "M_BAD_JSON"},
