@@ -55,6 +55,7 @@ type mesh struct {
 	nodetest.Subject
 	t       *testing.T
 	ledger  *ledger
+	nodes   []node.Node
 	clients []*nodetest.Client
 }
 
@@ -63,25 +64,33 @@ func startMesh(t *testing.T, servers int, p link.Params) *mesh {
 	m.Subject = newSubject(t, m.ledger)
 	t.Cleanup(func() { m.Driver.Close() })
 	for i := range servers {
-		spec := node.Spec{ID: i, Name: fmt.Sprintf("hs%d", i), Kind: m.Driver.Kind()}
-		m.Mesh.Name(spec)
-		n, err := m.Driver.Start(t.Context(), spec, m.Mesh)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := n.Stop(context.Background()); err != nil {
-				t.Error(err)
-			}
-		})
-		c := &nodetest.Client{API: n.Client()}
-		if err := c.Login(t.Context(), node.AccountUser, node.AccountPassword); err != nil {
-			t.Fatal(err)
-		}
-		m.clients = append(m.clients, c)
+		m.nodes = append(m.nodes, nil)
+		m.clients = append(m.clients, nil)
+		m.start(i)
 	}
 	m.Mesh.LinkAll(servers, p)
 	return m
+}
+
+// start starts a server and logs in there.
+func (m *mesh) start(i int) {
+	m.t.Helper()
+	spec := node.Spec{ID: i, Name: fmt.Sprintf("hs%d", i), Kind: m.Driver.Kind()}
+	m.Mesh.Name(spec)
+	n, err := m.Driver.Start(m.t.Context(), spec, m.Mesh)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(func() {
+		if err := n.Stop(context.Background()); err != nil {
+			m.t.Error(err)
+		}
+	})
+	c := &nodetest.Client{API: n.Client()}
+	if err := c.Login(m.t.Context(), node.AccountUser, node.AccountPassword); err != nil {
+		m.t.Fatal(err)
+	}
+	m.nodes[i], m.clients[i] = n, c
 }
 
 // room makes a room on server 0 that all others join.
@@ -158,6 +167,43 @@ func TestMeshHealsAfterAPartition(t *testing.T) {
 			t.Error("telemetry knows of no failure during the partition")
 		}
 	})
+}
+
+// A server that was stopped or paused while others spoke hears of it afterwards, and says what it had to say.
+func TestAbsentServerCatchesUp(t *testing.T) {
+	cases := []struct {
+		slug  string
+		leave func(*mesh) error
+		back  func(*mesh) error
+	}{
+		{"stopped",
+			func(m *mesh) error { return m.nodes[2].Stop(m.t.Context()) },
+			func(m *mesh) error { m.start(2); return nil }},
+		{"paused",
+			func(m *mesh) error { return m.nodes[2].(node.Pauser).Pause(m.t.Context()) },
+			func(m *mesh) error { return m.nodes[2].(node.Pauser).Resume(m.t.Context()) }},
+	}
+	for _, c := range cases {
+		t.Run(c.slug, func(t *testing.T) {
+			virtualtime.Test(t, func(t *testing.T) {
+				m := startMesh(t, 3, link.Params{Rate: 512_000, Delay: 30 * time.Millisecond})
+				room := m.room()
+				m.clients[2].Send(t, room, "last words")
+				if err := c.leave(m); err != nil {
+					t.Fatal(err)
+				}
+				m.clients[0].Send(t, room, "while you were out")
+				time.Sleep(20 * time.Minute)
+				if err := c.back(m); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				texts := []string{"last words", "while you were out"}
+				nodetest.Eventually(t, 10*time.Minute, "all have both messages", func() bool { return m.agree(room, texts) })
+				t.Logf("caught up after %v", time.Since(start))
+			})
+		})
+	}
 }
 
 // A mesh at 1 kbit/s: a join takes minutes and works, a message takes seconds.
