@@ -56,6 +56,7 @@ func TestRegisterRefused(t *testing.T) {
 		"colon":          {"/v3/register", object{"username": "a:b", "password": "x"}, 400, "M_INVALID_USERNAME"},
 		"too-long":       {"/v3/register", object{"username": strings.Repeat("a", 255), "password": "x"}, 400, "M_INVALID_USERNAME"},
 		"no-password":    {"/v3/register", object{"username": "bob", "auth": dummy}, 400, "M_MISSING_PARAM"},
+		"long-password":  {"/v3/register", object{"username": "bob", "password": strings.Repeat("x", 600), "auth": dummy}, 400, "M_INVALID_PARAM"},
 		"guest":          {"/v3/register?kind=guest", object{}, 403, "M_GUEST_ACCESS_FORBIDDEN"},
 		"other-kind":     {"/v3/register?kind=robot", object{}, 400, "M_INVALID_PARAM"},
 		"no-json":        {"/v3/register", "{", 400, "M_NOT_JSON"},
@@ -192,6 +193,7 @@ func TestDevices(t *testing.T) {
 	}
 	alice.refused("GET", "/v3/devices/none", nil, 404, "M_NOT_FOUND")
 	alice.refused("PUT", "/v3/devices/none", object{}, 404, "M_NOT_FOUND")
+	alice.refused("PUT", path, object{"display_name": strings.Repeat("x", 300)}, 400, "M_INVALID_PARAM")
 	if status, _ := alice.do("DELETE", path, object{}); status != 401 {
 		t.Errorf("delete without password: %d", status)
 	}

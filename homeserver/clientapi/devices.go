@@ -57,6 +57,9 @@ func putDevice(c *call) (any, error) {
 		_, err := c.server.DeviceOf(c.user(), c.vars["deviceId"])
 		return empty{}, err
 	}
+	if err := checkChosen("display_name", *in.Name); err != nil {
+		return nil, err
+	}
 	return empty{}, c.server.RenameDevice(c.user(), c.vars["deviceId"], *in.Name)
 }
 

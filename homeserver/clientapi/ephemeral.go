@@ -64,6 +64,9 @@ func (c *call) receipt(kind, eventID, thread string) error {
 	if kind != "m.read" && kind != "m.read.private" {
 		return invalid("the receipt type %q is not known: use m.read, m.read.private or m.fully_read", kind)
 	}
+	if err := checkChosen("thread_id", thread); err != nil {
+		return err
+	}
 	if _, _, err := c.server.EventFor(c.user(), c.vars["roomId"], eventID); err != nil {
 		return err
 	}

@@ -234,3 +234,45 @@ func partitions(t *testing.T, seed uint64) {
 		t.Errorf("the servers end with %d different states", len(states))
 	}
 }
+
+// TestRejoinOverFederation: what happened while nobody of the server was in the room is a gap, and the state
+// is that of now.
+func TestRejoinOverFederation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, alice, bob := federated(t)
+		room := alice.createRoom(object{"preset": "public_chat", "name": "first"})
+		join := func() { bob.must("POST", "/v3/join/"+esc(room)+"?via=hs0", nil) }
+		join()
+		bob.say(room, "I am here")
+		since := bob.sync("")["next_batch"].(string)
+		stays, leaves := bob.replica(20, false), bob.replica(20, false)
+		stays.follow()
+		leaves.follow()
+		bob.must("POST", "/v3/rooms/"+esc(room)+"/leave", nil)
+		leaves.follow()
+		synctest.Wait()
+		alice.setState(room, "m.room.name", "", object{"name": "second"})
+		alice.say(room, "bob is gone")
+		join()
+
+		joined := dig(bob.sync("since="+since), "rooms", "join", room)
+		events := list(joined, "timeline", "events")
+		if dig(joined, "timeline", "limited") != true || len(events) != 1 || dig(events[0], "content", "membership") != "join" {
+			t.Errorf("the timeline after a gap: %v", joined)
+		}
+		state := list(joined, "state", "events")
+		if !slices.ContainsFunc(state, func(e object) bool { return dig(e, "content", "name") == "second" }) {
+			t.Errorf("the state does not say what changed in the gap: %v", state)
+		}
+		page := bob.must("GET", "/v3/rooms/"+esc(room)+"/messages?dir=b&limit=100", nil)
+		said := bodies(list(page, "chunk"))
+		slices.Sort(said)
+		if !slices.Equal(said, []string{"I am here", "bob is gone"}) {
+			t.Errorf("the history has %q", said)
+		}
+		for _, follower := range []*replica{stays, leaves} {
+			follower.follow()
+			follower.checkState(room)
+		}
+	})
+}

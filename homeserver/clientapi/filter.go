@@ -50,6 +50,9 @@ const (
 	maxTimeline     = 1000
 )
 
+// maxFilter bounds a stored filter, in bytes.
+const maxFilter = 16 << 10
+
 func parseFilter(text []byte) (filter, error) {
 	var f filter
 	if err := decodeJSON(text, &f); err != nil {
@@ -183,6 +186,9 @@ func createFilter(c *call) (any, error) {
 	text, err := c.body()
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxFilter {
+		return nil, errorf(http.StatusRequestEntityTooLarge, "M_TOO_LARGE", "the filter has %d bytes: at most %d are allowed", len(text), maxFilter)
 	}
 	if _, err := parseFilter(text); err != nil {
 		return nil, err

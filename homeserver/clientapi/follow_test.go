@@ -110,19 +110,7 @@ func (r *replica) gap(room, from string, all bool) []string {
 // check compares with what the server says at once.
 func (r *replica) check(room string) {
 	r.t.Helper()
-	known := r.rooms[room]
-	if known == nil {
-		r.t.Errorf("%s does not know %s", r.user, room)
-		return
-	}
-	_, answer := r.do("GET", "/v3/rooms/"+esc(room)+"/state", nil)
-	truth := &replicaRoom{state: map[string]string{}}
-	for _, event := range list(answer, "list") {
-		truth.set(event)
-	}
-	if !maps.Equal(known.state, truth.state) {
-		r.t.Errorf("%s (%s) ends with another state: %d events; the server has %d", r.user, r.query, len(known.state), len(truth.state))
-	}
+	known := r.checkState(room)
 	page := r.must("GET", "/v3/rooms/"+esc(room)+"/messages?dir=f&limit=1000", nil)
 	var timeline []string
 	for _, event := range list(page, "chunk") {
@@ -135,6 +123,23 @@ func (r *replica) check(room string) {
 		}
 		r.t.Errorf("%s (%s) has %d events, the server %d; they differ from event %d on", r.user, r.query, len(known.timeline), len(timeline), at)
 	}
+}
+
+func (r *replica) checkState(room string) *replicaRoom {
+	r.t.Helper()
+	known := r.rooms[room]
+	if known == nil {
+		r.t.Fatalf("%s does not know %s", r.user, room)
+	}
+	_, answer := r.do("GET", "/v3/rooms/"+esc(room)+"/state", nil)
+	truth := &replicaRoom{state: map[string]string{}}
+	for _, event := range list(answer, "list") {
+		truth.set(event)
+	}
+	if !maps.Equal(known.state, truth.state) {
+		r.t.Errorf("%s (%s) ends with another state: %d events; the server has %d", r.user, r.query, len(known.state), len(truth.state))
+	}
+	return known
 }
 
 // TestFollowingEqualsAsking: whatever happens and whenever they sync, clients that follow know what the server

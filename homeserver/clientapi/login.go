@@ -68,12 +68,22 @@ func loginName(id *identifier, user string) (string, error) {
 	return user, nil
 }
 
-// maxDeviceID bounds a device id that a client chooses, in bytes.
-const maxDeviceID = 255
+// maxChosen bounds ids and names that clients choose and the server keeps, in bytes.
+const maxChosen = 255
+
+func checkChosen(name, value string) error {
+	if len(value) > maxChosen {
+		return invalid("%s has %d bytes: at most %d are allowed", name, len(value), maxChosen)
+	}
+	return nil
+}
 
 func (c *call) newSession(user, deviceID, deviceName string) (any, error) {
-	if len(deviceID) > maxDeviceID {
-		return nil, invalid("the device_id has more than %d bytes", maxDeviceID)
+	if err := checkChosen("device_id", deviceID); err != nil {
+		return nil, err
+	}
+	if err := checkChosen("initial_device_display_name", deviceName); err != nil {
+		return nil, err
 	}
 	device, token, err := c.server.Login(user, deviceID, deviceName)
 	if err != nil {
@@ -84,6 +94,16 @@ func (c *call) newSession(user, deviceID, deviceName string) (any, error) {
 
 // maxPassword bounds a password, in bytes.
 const maxPassword = 512
+
+func checkNewPassword(name, password string) error {
+	if password == "" {
+		return missing("the request needs a %s", name)
+	}
+	if len(password) > maxPassword {
+		return invalid("%s has %d bytes: at most %d are allowed", name, len(password), maxPassword)
+	}
+	return nil
+}
 
 func register(c *call) (any, error) {
 	switch kind := c.query("kind"); kind {
@@ -112,8 +132,8 @@ func register(c *call) (any, error) {
 	if err := c.interact(in.Auth, dummyStage, nil); err != nil {
 		return nil, err
 	}
-	if in.Password == "" || len(in.Password) > maxPassword {
-		return nil, missing("the registration needs a password of 1 to %d bytes", maxPassword)
+	if err := checkNewPassword("password", in.Password); err != nil {
+		return nil, err
 	}
 	user, err := c.server.Register(in.Username, in.Password)
 	if err != nil {
@@ -158,8 +178,8 @@ func changePassword(c *call) (any, error) {
 	if err := c.interact(in.Auth, passwordStage, c.checkOwnPassword); err != nil {
 		return nil, err
 	}
-	if in.NewPassword == "" || len(in.NewPassword) > maxPassword {
-		return nil, missing("new_password must have 1 to %d bytes", maxPassword)
+	if err := checkNewPassword("new_password", in.NewPassword); err != nil {
+		return nil, err
 	}
 	if err := c.server.SetPassword(c.user(), in.NewPassword); err != nil {
 		return nil, err

@@ -193,6 +193,7 @@ func TestSendRefused(t *testing.T) {
 		"stranger":      {bob, "PUT", base + "/send/m.room.message/1", object{}, 403, "M_FORBIDDEN"},
 		"no-room":       {alice, "PUT", "/v3/rooms/!x:hs0/send/m.room.message/1", object{}, 404, "M_NOT_FOUND"},
 		"float":         {alice, "PUT", base + "/send/m.room.message/1", `{"a":1.5}`, 400, "M_BAD_JSON"},
+		"long-txn":      {alice, "PUT", base + "/send/m.room.message/" + strings.Repeat("1", 300), object{}, 400, "M_INVALID_PARAM"},
 		"list":          {alice, "PUT", base + "/send/m.room.message/1", `[]`, 400, "M_BAD_JSON"},
 		"not-json":      {alice, "PUT", base + "/send/m.room.message/1", `x`, 400, "M_NOT_JSON"},
 		"too-large":     {alice, "PUT", base + "/send/m.room.message/1", object{"body": strings.Repeat("x", 70000)}, 413, "M_TOO_LARGE"},

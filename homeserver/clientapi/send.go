@@ -45,6 +45,9 @@ func sendRedaction(c *call) (any, error) {
 }
 
 func (c *call) sendOnce(draft homeserver.Draft) (any, error) {
+	if err := checkChosen("the transaction id", c.vars["txnId"]); err != nil {
+		return nil, err
+	}
 	draft.RoomID, draft.Sender = c.vars["roomId"], c.user()
 	// The path is that of the request without its version: r0 and v3 are the same endpoint.
 	txn := homeserver.Transaction{

@@ -311,6 +311,7 @@ func TestFilters(t *testing.T) {
 	bob.refused("GET", base+"/"+id, nil, 403, "M_FORBIDDEN")
 	bob.refused("POST", base, object{}, 403, "M_FORBIDDEN")
 	alice.refused("POST", base, object{"room": 1}, 400, "M_BAD_JSON")
+	alice.refused("POST", base, object{"x": strings.Repeat("x", 20_000)}, 413, "M_TOO_LARGE")
 
 	other := alice.createRoom(object{})
 	got = alice.sync("filter=" + esc(`{"room":{"not_rooms":["`+other+`"]}}`))
