@@ -34,11 +34,12 @@ export function launch() {
 }
 
 /** Opens the page in a context of its own. Errors that the page throws are collected in `problems`. */
-export async function open(browser, url, { width = 1280, height = 720, scheme = "light", motion = "no-preference" } = {}) {
+export async function open(browser, url, { width = 1280, height = 720, scheme = "light", motion = "no-preference", touch = false } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
     reducedMotion: motion,
+    hasTouch: touch,
     permissions: ["clipboard-read", "clipboard-write"],
   });
   const page = await context.newPage();

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Capture packets, as pcapng
-         * @description Name a link or a server. The packets are streamed as they pass until the reader goes, or a bound is reached: curl -N 'http://localhost:3000/api/v1/captures?link=0-1' | wireshark -k -i -
+         * @description Name a link or a server. The packets are streamed as they pass until the reader goes, or a bound is reached: curl -sN 'http://localhost:3000/api/v1/captures?link=0-1' | wireshark -k -i -
          */
         get: operations["capture"];
         put?: never;
@@ -516,7 +516,7 @@ export interface components {
             utilisation_pct: number;
         };
         LinkParams: {
-            /** @description A rate: a whole number of bit/s from 1 to 1000000000000, or "unlimited". */
+            /** @description A rate: a whole number of bit/s from 100 to 1000000000000, or "unlimited". */
             bandwidth: number | "unlimited";
             /** Format: double */
             jitter_pct: number;
@@ -604,7 +604,7 @@ export interface components {
             rtt_ms: number;
         };
         Pin: {
-            /** @description A rate: a whole number of bit/s from 1 to 1000000000000, or "unlimited". */
+            /** @description A rate: a whole number of bit/s from 100 to 1000000000000, or "unlimited". */
             bandwidth?: number | "unlimited";
             burst?: components["schemas"]["GilbertElliott"];
             /** Format: double */
@@ -695,7 +695,7 @@ export interface components {
         Settings: {
             /** @description Of a link of length 0, or of every link without decay. */
             bandwidth: number | "unlimited";
-            /** @description A rate: a whole number of bit/s from 1 to 1000000000000, or "unlimited". */
+            /** @description A rate: a whole number of bit/s from 100 to 1000000000000, or "unlimited". */
             client_bandwidth: number | "unlimited";
             /** Format: double */
             client_jitter_pct: number;
@@ -774,10 +774,10 @@ export interface operations {
     capture: {
         parameters: {
             query?: {
-                /** @description Capture both directions of this link, e.g. 0-3. */
+                /** @description Capture what passes over this link in both directions, e.g. 0-3. */
                 link?: string;
-                /** @description Capture all links of this server. */
-                server?: number;
+                /** @description Capture what this server sends and is given. */
+                server?: string;
                 /** @description Stop after so long; absent or 0 is when the reader goes. */
                 seconds?: number;
                 /** @description Stop after so many packets; absent or 0 is when the reader goes. */
@@ -876,7 +876,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Id of the server at one end. */
+                a: number;
+                /** @description Id of the server at the other end. */
+                b: number;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -891,7 +896,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Link"];
+                    "application/json": components["schemas"]["LinkPins"];
                 };
             };
             /** @description Error */
@@ -1039,7 +1044,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Id of a room made here, e.g. !abc:hs0, percent-encoded. */
+                room: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -1077,7 +1085,10 @@ export interface operations {
                 limit?: number;
             };
             header?: never;
-            path?: never;
+            path: {
+                /** @description Id of a room made here, e.g. !abc:hs0, percent-encoded. */
+                room: string;
+            };
             cookie?: never;
         };
         requestBody?: never;
@@ -1106,7 +1117,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Id of a room made here, e.g. !abc:hs0, percent-encoded. */
+                room: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -1265,7 +1279,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
             cookie?: never;
         };
         requestBody: {

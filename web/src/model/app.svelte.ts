@@ -55,6 +55,8 @@ export class App {
   dock = $state<DockTab | undefined>("talk");
   /** The room that Talk shows. */
   room = $state<string | undefined>(undefined);
+  /** The kind of server that a click places; undefined is the mesh's default. */
+  kind = $state<string | undefined>(undefined);
   /** What a screen reader is told. */
   announcement = $state("");
 
@@ -206,10 +208,10 @@ export class App {
   }
 
   /** Adds a server; client coordinates say where a refusal is to be shown. */
-  async place(at: World, client: { x: number; y: number }, kind?: string): Promise<void> {
+  async place(at: World, client: { x: number; y: number }): Promise<void> {
     this.arriving = [...this.arriving, at];
     try {
-      const server = await api.addServer({ x: at.x, y: at.y, ...(kind ? { kind } : {}) });
+      const server = await api.addServer({ x: at.x, y: at.y, ...(this.kind ? { kind: this.kind } : {}) });
       this.announce(`${server.name} placed`);
     } catch (error) {
       this.refuse(error, client.x, client.y);

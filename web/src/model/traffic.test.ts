@@ -64,6 +64,18 @@ describe("traffic", () => {
     expect(traffic.medianDelayMS()).toBe(400);
   });
 
+  it("tells of a server that could not even be dialled", () => {
+    const traffic = new Traffic();
+    traffic.record({
+      at_ms: 50,
+      failed: [{ events: ["$a"], from: 0, to: 3, path: -1, at_ms: 50, attempt: 1, reason: "no route" }],
+    });
+    expect(traffic.events.get("$a")?.deliveries.get(3)?.failure).toBe("no route");
+    traffic.record(sent(80, { sent: [{ event: "$a", from: 0, to: [3], path: [5], at_ms: [80], transport: "https", attempt: [2] }] }));
+    traffic.record(received(200, 3));
+    expect(traffic.medianDelayMS()).toBe(120);
+  });
+
   it("keeps a receipt whose sending it did not see", () => {
     const traffic = new Traffic();
     traffic.record(received(10, 4));

@@ -7,7 +7,7 @@ import type { EventInfo, EventsFrame } from "./types";
 export interface Delivery {
   readonly from: number;
   readonly to: number;
-  readonly sentMS: number; // on the stream's clock; NaN where only the receipt was seen
+  sentMS: number; // on the stream's clock, of the first attempt seen; NaN where none was
   readonly path: readonly number[];
   attempt: number;
   receivedMS?: number;
@@ -92,6 +92,7 @@ export class Traffic {
         const known = tracked.deliveries.get(to);
         if (known && known.receivedMS === undefined && known.from === group.from) {
           known.attempt = attempt;
+          if (Number.isNaN(known.sentMS)) known.sentMS = sentMS;
           known.failure = undefined;
         } else if (!known) {
           tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt });
@@ -123,8 +124,10 @@ export class Traffic {
   #recordFailed(frame: EventsFrame, out: Happenings): void {
     for (const txn of frame.failed ?? []) {
       for (const event of txn.events ?? []) {
-        const delivery = this.events.get(event)?.deliveries.get(txn.to);
-        if (delivery && delivery.receivedMS === undefined) delivery.failure = txn.reason;
+        const { deliveries } = this.#track(event, frame.at_ms);
+        const delivery = deliveries.get(txn.to) ?? { from: txn.from, to: txn.to, sentMS: NaN, path: [], attempt: txn.attempt };
+        deliveries.set(txn.to, delivery);
+        if (delivery.receivedMS === undefined) delivery.failure = txn.reason;
         out.failures.push({ event, from: txn.from, to: txn.to, atMS: txn.at_ms, reason: txn.reason });
       }
     }

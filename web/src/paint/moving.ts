@@ -37,6 +37,7 @@ export function paintMoving(c: Context, input: MovingInput, theme: Theme, width:
   for (const dot of input.dots) paintDot(c, dot, input, theme, parked);
 }
 
+/** A filled halo that grows where an event was processed; a dashed red one that stays where it did not arrive. */
 function paintRing(c: Context, ring: Ring, input: MovingInput, theme: Theme): void {
   const p = input.at(ring.server);
   if (!p) return;
@@ -44,13 +45,17 @@ function paintRing(c: Context, ring: Ring, input: MovingInput, theme: Theme): vo
   const colour = ring.failed ? theme.danger : eventColour(ring.event);
   const fade = 1 - ring.age;
   c.fillStyle = c.strokeStyle = colour;
-  c.globalAlpha = 0.28 * fade;
-  annulus(c, p, input.radius, input.radius + grown);
+  if (!ring.failed) {
+    c.globalAlpha = 0.28 * fade;
+    annulus(c, p, input.radius, input.radius + grown);
+  }
   c.globalAlpha = 0.9 * fade;
   c.lineWidth = 1 + 1.5 * fade;
+  c.setLineDash(ring.failed ? [4, 5] : []);
   c.beginPath();
-  c.arc(p.x, p.y, input.radius + grown, 0, TAU);
+  c.arc(p.x, p.y, input.radius + (ring.failed ? HALO_GROWTH / 4 : grown), 0, TAU);
   c.stroke();
+  c.setLineDash([]);
   c.globalAlpha = 1;
   if (ring.failed) return;
   disc(c, p.x, p.y, input.radius - 1.5);

@@ -42,7 +42,7 @@ describe("an event in flight", () => {
     motion.add({ ...none, failures: [{ event: "$a", from: 0, to: 2, atMS: 1400, reason: "refused" }] }, hop);
     expect(motion.dots(1400)).toEqual([]);
     expect(motion.rings(1450)[0]?.failed).toBe(true);
-    expect(motion.last.version).toBe(0);
+    expect(motion.last.colours((e) => e)).toEqual(new Map([[0, "$a"]]));
     motion.add({ ...none, departures: [{ ...departure, atMS: 2000, attempt: 2 }] }, hop);
     expect(motion.dots(2050)).toHaveLength(1);
   });

@@ -38,15 +38,18 @@ export interface Ring {
 
 export const HALO_MS = 1000;
 const PATIENCE_MS = 120_000; // a flight that is not heard of again is dropped
+// Bounds for a tab that is hidden, where nothing is drawn and so nothing is forgotten.
 const MOST_FLIGHTS = 5000;
+const MOST_HALOS = 5000;
 
-/** The event each server processed last; the server keeps its colour. */
+/** The event each server sent or processed last; the server keeps its colour. */
 export class LastEvents {
   /** Grows with every change. */
   version = 0;
   readonly #events = new Map<number, string>();
 
   set(server: number, event: string): void {
+    if (this.#events.get(server) === event) return;
     this.#events.set(server, event);
     this.version++;
   }
@@ -69,6 +72,7 @@ export class Motion {
       if (this.#flights.size >= MOST_FLIGHTS) this.#flights.delete(this.#flights.keys().next().value as string);
       const flight = { event: d.event, from: d.from, to: d.to, startMS: d.atMS, way: journey(nodes, latencyMS) };
       this.#flights.set(flightKey(d), flight);
+      this.last.set(d.from, d.event);
     }
     for (const a of happenings.arrivals) {
       this.#end(flightKey(a), a.atMS, false);
@@ -79,6 +83,7 @@ export class Motion {
       this.#end(flightKey(f), f.atMS, true);
       this.#halos.push({ server: f.to, event: f.event, startMS: f.atMS, failed: true });
     }
+    if (this.#halos.length > MOST_HALOS) this.#halos = this.#halos.slice(-MOST_HALOS);
   }
 
   clear(): void {

@@ -44,7 +44,7 @@ export function attachGestures(element: HTMLElement, handlers: GestureHandlers):
   const panner = zoom<HTMLElement, unknown>()
     .scaleExtent([MIN_ZOOM, MAX_ZOOM])
     .clickDistance(CLICK_SLACK)
-    .filter((e: MouseEvent) => (e.type === "wheel" ? true : !e.ctrlKey && (e.button === 0 || e.button === 1)))
+    .filter((e: MouseEvent) => (e.type === "wheel" ? true : !e.ctrlKey && (!e.button || e.button === 1)))
     .on("start", (e: D3ZoomEvent<HTMLElement, unknown>) => handlers.panning(e.sourceEvent?.type === "mousedown"))
     .on("zoom", ({ transform: t, sourceEvent }: D3ZoomEvent<HTMLElement, unknown>) =>
       handlers.view({ k: t.k, x: t.x, y: t.y }, Boolean(sourceEvent)),
