@@ -100,7 +100,8 @@ func (s *Frontend) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler
 const readHeaderTimeout = 30 * time.Second
 
 // Serve answers at the listeners, and at the clients' ports, until ctx ends or a listener fails. It closes
-// them, ends all connections and returns once every goroutine has ended.
+// them, ends all connections and returns once every goroutine has ended, except those of net/http that linger
+// for half a second after they have refused a request.
 func (s *Frontend) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -23,11 +23,14 @@ import (
 	"meshsim/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// net/http waits half a second after it has closed a connection on which it did not read a whole request.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // harness is the interface of a real mesh, over a real fabric, with servers that are faked.
 type harness struct {
-	t      *testing.T
+	t      testing.TB
 	mesh   *mesh.Mesh
 	hub    *telemetry.Hub
 	fabric *fabric.Fabric
@@ -42,7 +45,7 @@ func withToken(token string) harnessOption { return func(c *Config) { c.Token = 
 
 func withClientPorts(base int) harnessOption { return func(c *Config) { c.ClientPorts = base } }
 
-func newHarness(t *testing.T, options ...harnessOption) *harness {
+func newHarness(t testing.TB, options ...harnessOption) *harness {
 	t.Helper()
 	h := &harness{t: t, hub: telemetry.NewHub(), driver: newFakeDriver()}
 	h.fabric = fabric.New(fabric.Config{Clock: fabric.TimerClock()})
@@ -317,7 +320,7 @@ func (n *fakeNode) answer(f func(*http.Request) any) http.HandlerFunc {
 }
 
 // within fails the test when a channel yields nothing for long.
-func within[T any](t *testing.T, c <-chan T) T {
+func within[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:

@@ -57,7 +57,10 @@ func (o *original) follow(w http.ResponseWriter, r *http.Request) {
 func (o *original) eachNotification(b telemetry.Batch, tell func(notification) error) error {
 	for _, g := range b.Sent {
 		for _, to := range g.To {
-			path, _ := o.mesh.PathNodes(to.Routes, g.From, to.To)
+			path, ok := o.mesh.PathNodes(to.Routes, g.From, to.To)
+			if !ok {
+				path = []int{g.From, to.To} // the old page draws along it, whatever it is
+			}
 			err := tell(notification{"sending", originalName(g.From), originalName(to.To), path, g.Event.ID})
 			if err != nil {
 				return err

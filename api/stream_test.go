@@ -15,7 +15,7 @@ import (
 
 // reader follows the stream.
 type reader struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 
@@ -228,5 +228,19 @@ func BenchmarkEventFrame(b *testing.B) {
 		if _, err := json.Marshal(Frame{Type: "events", Events: frame}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkNotification takes the time from what happens until the page knows of it, over a real socket. It
+// has to be below telemetry.MaxDelay.
+func BenchmarkNotification(b *testing.B) {
+	h := newHarness(b)
+	h.servers(2)
+	r := h.stream()
+	r.next(anything)
+	event := &telemetry.Event{ID: "$a"}
+	for b.Loop() {
+		h.hub.Publish(telemetry.Received{At: time.Now(), Event: event, From: 0, To: 1})
+		r.next(func(f Frame) bool { return f.Type == "events" })
 	}
 }
