@@ -65,7 +65,9 @@ func TestStreamTellsEverythingThenWhatChanges(t *testing.T) {
 	}
 
 	h.must("PATCH", "/api/v1/servers/1", `{"x":70}`, nil)
-	moved := r.next(func(f Frame) bool { return f.Diff != nil && len(f.Diff.Links) == 1 && f.Diff.Links[0].AB.LatencyMS == 70 }).Diff
+	moved := r.next(func(f Frame) bool {
+		return f.Diff != nil && len(f.Diff.Links) == 1 && f.Diff.Links[0].AB.LatencyMS == 70
+	}).Diff
 	if moved.Version <= first.Snapshot.Version || len(moved.Servers) != 1 || moved.Servers[0].X != 70 {
 		t.Errorf("the move is told as %s", mustJSON(t, moved))
 	}
