@@ -2,7 +2,6 @@ package homeserver
 
 import (
 	"context"
-	"encoding/json"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -238,13 +237,11 @@ func visibility(state *State) string {
 	if pdu == nil {
 		return shared
 	}
-	var content struct {
-		Visibility string `json:"history_visibility"`
-	}
-	if json.Unmarshal(pdu.Content(), &content) != nil || content.Visibility == "" {
+	value := matrix.Lookup(pdu.Content(), "history_visibility")
+	if len(value) < 2 || value[0] != '"' {
 		return shared
 	}
-	return content.Visibility
+	return string(value[1 : len(value)-1]) // none of the values needs unescaping
 }
 
 // EventFor returns an event of a room as far as the user may see it, or NotFound.

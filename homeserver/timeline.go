@@ -171,10 +171,14 @@ func (w *window) full(entry Entry) bool {
 // gap says whether the newer entry is the first after a time that the server was not in the room. Rooms
 // begin without servers, which is no gap.
 func (w *window) gap(entry, newer Entry) bool {
-	if newer.Event == nil || newer.Event.Membership() != matrix.Join || serverOf(newer.Event.Key().StateKey) != w.room.s.cfg.Name {
+	if newer.Event == nil || newer.Event.Membership() != matrix.Join {
 		return false
 	}
-	return !entry.State.hasServer(w.room.s.cfg.Name) && entry.State.Len() > 1
+	user, own := newer.Event.Key().StateKey, w.room.s.cfg.Name
+	if serverOf(user) != own || entry.State.Membership(user) == string(matrix.Join) {
+		return false
+	}
+	return !entry.State.hasServer(own) && entry.State.Len() > 1
 }
 
 func (w *window) take(entry Entry) {
