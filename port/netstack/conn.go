@@ -58,6 +58,7 @@ func (h *Host) dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, e
 		}
 		return fail(toError(tcpErr))
 	}
+	tuneConn(endpoint)
 	return gonet.NewTCPConn(&queue, endpoint), nil
 }
 
@@ -160,6 +161,7 @@ func (l *listener) next() (net.Conn, error) {
 		endpoint, queue, err := s.endpoint.Accept(nil)
 		switch err.(type) {
 		case nil:
+			tuneConn(endpoint)
 			return gonet.NewTCPConn(queue, endpoint), nil
 		case *tcpip.ErrWouldBlock:
 		case *tcpip.ErrInvalidEndpointState:

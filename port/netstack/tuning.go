@@ -80,3 +80,20 @@ func tuneTCP(ip *stack.Stack) error {
 	}
 	return nil
 }
+
+// An end that has died without a word would be waited for without end. After half an hour of silence TCP asks, four
+// times, each time as long apart as the slowest answer takes.
+const (
+	keepAliveIdle     = 30 * time.Minute
+	keepAliveInterval = maxRTO
+	keepAliveProbes   = 4
+)
+
+// tuneConn sets the options of one connection. They cannot fail: the values are in range.
+func tuneConn(endpoint tcpip.Endpoint) {
+	idle, interval := tcpip.KeepaliveIdleOption(keepAliveIdle), tcpip.KeepaliveIntervalOption(keepAliveInterval)
+	_ = endpoint.SetSockOpt(&idle)
+	_ = endpoint.SetSockOpt(&interval)
+	_ = endpoint.SetSockOptInt(tcpip.KeepaliveCountOption, keepAliveProbes)
+	endpoint.SocketOptions().SetKeepAlive(true)
+}

@@ -191,6 +191,44 @@ func TestDialThroughAFullQueue(t *testing.T) {
 	})
 }
 
+// The far end is cut off while a connection is silent. TCP notices, in hours, and does not where the link works.
+func TestSilentConnectionsAreAskedAfter(t *testing.T) {
+	for _, cut := range []bool{true, false} {
+		t.Run(fmt.Sprintf("cut-%v", cut), func(t *testing.T) {
+			virtualtime.Test(t, func(t *testing.T) {
+				c := newChain(t, 1, link.Params{Delay: time.Second})
+				ln := listenAll(t, c.b)
+				near, err := c.a.DialContext(t.Context(), "tcp", netip.AddrPortFrom(addrs(1)[0], 80))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer near.Close()
+				far, err := ln.Accept()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer far.Close()
+				if cut {
+					id := fabric.LinkID{A: 0, B: 1}
+					down := link.Params{Down: true}
+					if err := c.fabric.Apply(fabric.Change{Set: []fabric.LinkConfig{{LinkID: id, AB: down, BA: down}}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				const limit = 6 * time.Hour
+				if err := far.SetReadDeadline(time.Now().Add(limit)); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				_, err = far.Read(make([]byte, 1))
+				if ended := time.Since(start) < limit; ended != cut {
+					t.Errorf("the connection ended: %v, want %v (after %v: %v)", ended, cut, time.Since(start), err)
+				}
+			})
+		})
+	}
+}
+
 func TestCorruptedPacketsAreNotAccepted(t *testing.T) {
 	virtualtime.Test(t, func(t *testing.T) {
 		c := newChain(t, 1, link.Params{Delay: time.Millisecond, Corrupt: 0.05})
