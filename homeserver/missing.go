@@ -72,7 +72,7 @@ func (f *fetch) history(ctx context.Context, pdu *event.PDU) error {
 			return nil
 		}
 		raws, err := f.s.cfg.Remote.MissingEvents(ctx, f.origin, string(f.r.id), MissingQuery{
-			Earliest: f.earliest(), Latest: latest, Limit: missingPerRequest,
+			Earliest: f.earliest(), Latest: latest, Limit: missingPerRequest, MinDepth: f.r.floorDepth(),
 		})
 		if err != nil && KindOf(err) == Unreachable {
 			return &unavailableError{pdu.ID(), err}
@@ -127,6 +127,12 @@ func (f *fetch) earliest() []string {
 		}
 	}
 	return ids
+}
+
+func (r *room) floorDepth() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.floor
 }
 
 // take adds events to the pool and returns how many were new.

@@ -193,7 +193,7 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 	r.current = before
 	n := s.placeLocked(r, pdu, before)
 	r.extremities = []*node{n}
-	r.current, r.joined = n.after, true
+	r.current, r.joined, r.floor = n.after, true, pdu.Depth()
 	s.mu.Lock()
 	s.rooms[r.id] = r
 	s.mu.Unlock()
