@@ -1,6 +1,6 @@
 import "./app.css";
 import { mount } from "svelte";
-import { App } from "./model/app.svelte";
+import { App } from "./app.svelte";
 import { streamURL } from "./model/stream";
 import Page from "./ui/Page.svelte";
 

@@ -9,6 +9,7 @@ import {
   parseLatency,
   parseMinimum,
   parsePercent,
+  parseReach,
   parseWhole,
 } from "./units";
 
@@ -30,13 +31,13 @@ describe("parseBandwidth", () => {
     expect(value(parseBandwidth(text))).toBe(want);
   });
 
-  it.each(["", "fast", "-5", "0", "0.4 bit/s", "5 MB/h", "2 Tbit/s", "1e9"])("refuses %j with a sentence", (text) => {
+  it.each(["", "fast", "-5", "0", "99 bit/s", "5 MB/h", "2 Tbit/s", "1e9"])("refuses %j with a sentence", (text) => {
     const parsed = parseBandwidth(text);
     expect(parsed.ok).toBe(false);
     expect(value(parsed)).toMatch(/\.$/);
   });
 
-  it.each([1, 100, 999, 153_498, 512_000, 1_500_000, 12_345_678, 1e9])("reads back what it writes: %d", (rate) => {
+  it.each([100, 999, 153_498, 512_000, 1_500_000, 12_345_678, 1e9])("reads back what it writes: %d", (rate) => {
     expect(value(parseBandwidth(exactBandwidth(rate)))).toBe(rate);
   });
 });
@@ -46,7 +47,9 @@ it("knows that 0 is no minimum and unlimited is none", () => {
   expect(value(parseMinimum("0 kbit/s"))).toBe(0);
   expect(value(parseMinimum("none"))).toBe(0);
   expect(value(parseMinimum("64k"))).toBe(64_000);
+  expect(value(parseMinimum("10 bit/s"))).toBe(10);
   expect(parseMinimum("unlimited").ok).toBe(false);
+  expect(parseMinimum("100G").ok).toBe(false);
 });
 
 describe("parseLatency", () => {
@@ -55,15 +58,21 @@ describe("parseLatency", () => {
     ["20 ms", 20],
     ["1.5s", 1500],
     ["2 min", 120_000],
+    ["24 h", 86_400_000],
     ["250 µs", 0.25],
     ["0", 0],
   ])("reads %s", (text, want) => {
     expect(value(parseLatency(text))).toBe(want);
   });
 
-  it.each(["", "soon", "-1", "2 h", "5000 s"])("refuses %j", (text) => {
+  it.each(["", "soon", "-1", "25 h", "2 days"])("refuses %j", (text) => {
     expect(parseLatency(text).ok).toBe(false);
   });
+});
+
+it("wants servers to reach somewhere", () => {
+  expect(parseReach("0 ms").ok).toBe(false);
+  expect(value(parseReach("0.5 ms"))).toBe(0.5);
 });
 
 it("reads percentages within bounds", () => {

@@ -8,7 +8,21 @@ export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export type Bandwidth = number | "unlimited";
 
 const SCALES: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+const MIN_BANDWIDTH = 100; // bit/s; what links are exact down to
 const MAX_BANDWIDTH = 1e12;
+const DAY_MS = 86_400_000;
+
+const MAX_MINIMUM = 100e9; // bit/s; what an unlimited link counts as
+const TIMES: Readonly<Record<string, number>> = {
+  us: 0.001,
+  µs: 0.001,
+  ms: 1,
+  s: 1000,
+  sec: 1000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+};
 
 function good<T>(value: T): Parsed<T> {
   return { ok: true, value };
@@ -22,31 +36,40 @@ function bad(error: string): { readonly ok: false; readonly error: string } {
 export function parseBandwidth(text: string): Parsed<Bandwidth> {
   const t = text.trim().toLowerCase();
   if (t === "unlimited" || t === "∞") return good("unlimited");
-  const m = /^([0-9]*[.,]?[0-9]+)\s*([kmgt]?)\s*(?:bit\/?s?|bps|b\/?s)?$/.exec(t);
-  if (!m) return bad("Write a rate such as 512 kbit/s, 1.5 Mbit/s or unlimited.");
-  const value = Math.round(decimal(m[1]) * (SCALES[m[2] ?? ""] ?? 1));
-  if (value < 1) return bad("A rate is at least 1 bit/s. To carry nothing, cut the link.");
+  const value = rateOf(t);
+  if (value === undefined) return bad("Write a rate such as 512 kbit/s, 1.5 Mbit/s or unlimited.");
+  if (value < MIN_BANDWIDTH) return bad("A rate is at least 100 bit/s. To carry nothing, cut the link.");
   if (value > MAX_BANDWIDTH) return bad("A rate is at most 1 Tbit/s; write unlimited for no limit.");
   return good(value);
+}
+
+/** bit/s, rounded to whole ones; undefined where the text, in lower case, is no rate. */
+function rateOf(text: string): number | undefined {
+  const m = /^([0-9]*[.,]?[0-9]+)\s*([kmgt]?)\s*(?:bit\/?s?|bps|b\/?s)?$/.exec(text);
+  return m ? Math.round(decimal(m[1]) * (SCALES[m[2] ?? ""] ?? 1)) : undefined;
 }
 
 /** A least rate, where 0 (or `none`) is no minimum. */
 export function parseMinimum(text: string): Parsed<number> {
   const t = text.trim().toLowerCase();
   if (t === "none" || /^0+([.,]0+)?\s*(\D.*)?$/.test(t)) return good(0);
-  const parsed = parseBandwidth(t);
-  if (!parsed.ok) return parsed;
-  return parsed.value === "unlimited" ? bad("A minimum can not be unlimited; write none for no minimum.") : good(parsed.value);
+  const value = rateOf(t);
+  if (value !== undefined && value >= 1 && value < MAX_MINIMUM) return good(value);
+  return bad("Write none, or a rate below 100 Gbit/s such as 64 kbit/s.");
 }
 
-/** A time in ms: `20`, `20 ms`, `1.5 s`, `2 min`. */
-export function parseLatency(text: string, most = 3_600_000): Parsed<number> {
-  const m = /^([0-9]*[.,]?[0-9]+)\s*(ms|s|sec|min|m|µs|us)?$/.exec(text.trim().toLowerCase());
+/** A time in ms: `20`, `20 ms`, `1.5 s`, `2 min`; at most a day. */
+export function parseLatency(text: string): Parsed<number> {
+  const m = /^([0-9]*[.,]?[0-9]+)\s*(ms|s|sec|min|m|h|µs|us)?$/.exec(text.trim().toLowerCase());
   if (!m) return bad("Write a time such as 20 ms or 1.5 s.");
-  const unit = m[2] ?? "ms";
-  const factor = unit === "ms" ? 1 : unit === "µs" || unit === "us" ? 0.001 : unit.startsWith("s") ? 1000 : 60_000;
-  const value = exact(decimal(m[1]) * factor);
-  return value > most ? bad(`A time here is at most ${formatLatency(most)}.`) : good(value);
+  const value = exact(decimal(m[1]) * (TIMES[m[2] ?? "ms"] ?? 1));
+  return value > DAY_MS ? bad("A time here is at most 24 h.") : good(value);
+}
+
+/** A time in ms that is more than nothing. */
+export function parseReach(text: string): Parsed<number> {
+  const parsed = parseLatency(text);
+  return parsed.ok && parsed.value === 0 ? bad("At 0 ms no two servers would be linked: write a longer time.") : parsed;
 }
 
 /** A percentage: `5`, `5 %`, `0.25%`. */

@@ -1,5 +1,5 @@
 /** The operations of /api/v1. Every refusal is a [Refusal], which carries the mesh's own sentence. */
-import type { Link, LinkCounters, LinkPins, Message, NewRoom, NewServer, Room, Server, Settings } from "./types";
+import type { LinkCounters, LinkPins, Message, NewRoom, NewServer, Room, Server, Settings } from "./types";
 
 const ROOT = "/api/v1";
 
@@ -25,7 +25,7 @@ export const api = {
   act: (id: number, action: LifeCycleAction) => call<unknown>("POST", `/servers/${id}/${action}`),
   setSettings: (settings: Settings) => call<unknown>("PUT", "/settings", settings),
   setLink: (a: number, b: number, pins: LinkPins) =>
-    call<Link>("PUT", `/links/${a}/${b}`, pins),
+    call<LinkPins>("PUT", `/links/${a}/${b}`, pins),
   counters: (a: number, b: number) => call<LinkCounters[]>("GET", `/links/${a}/${b}/counters`),
   addRoom: (room: NewRoom) => call<Room>("POST", "/rooms", room),
   addMembers: (room: string, servers: number[]) =>

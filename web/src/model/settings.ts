@@ -9,6 +9,7 @@ import {
   parseLatency,
   parseMinimum,
   parsePercent,
+  parseReach,
   parseWhole,
 } from "../units";
 import type { Settings } from "./types";
@@ -25,8 +26,8 @@ export interface Setting {
   readonly format: (value: Bandwidth) => string;
 }
 
-const MAX_SCALE_PCT = 10_000;
-const MAX_NEIGHBOURS = 100;
+const MAX_SCALE_PCT = 100_000;
+const MAX_NEIGHBOURS = 1000;
 
 const ms = (v: Bandwidth) => `${String(exact(Number(v), 3))} ms`;
 const pct = (v: Bandwidth) => formatPercent(Number(v));
@@ -73,7 +74,7 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly setting
         key: "max_latency_ms",
         label: "Maximum latency",
         about: "Servers that are further apart are not linked.",
-        parse: (t) => parseLatency(t),
+        parse: parseReach,
         format: ms,
       },
       {

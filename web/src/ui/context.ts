@@ -1,6 +1,6 @@
 /** How components find the state of the page. */
 import { getContext, setContext } from "svelte";
-import type { App } from "../model/app.svelte";
+import type { App } from "../app.svelte";
 
 const KEY = Symbol("app");
 

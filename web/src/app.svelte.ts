@@ -2,16 +2,16 @@
  * The state of the page: the mesh as streamed, the traffic, and what the person is doing. Components read it
  * and call its methods; it is the only place that talks to the mesh.
  */
-import type { World } from "../geometry/space";
-import { Motion } from "../scene/motion";
-import type { Target } from "../scene/selection";
-import { api, sentenceOf } from "./api";
-import { StreamClock } from "./clock";
-import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./mesh";
-import { Latest } from "./latest";
-import { type Connection, Stream } from "./stream";
-import { Traffic } from "./traffic";
-import type { CountersFrame, EventsFrame, Frame, LinkCounters, LinkPins, Settings } from "./types";
+import type { World } from "./geometry/space";
+import { Motion } from "./scene/motion";
+import type { Target } from "./scene/selection";
+import { api, sentenceOf } from "./model/api";
+import { StreamClock } from "./model/clock";
+import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
+import { Latest } from "./model/latest";
+import { type Connection, Stream } from "./model/stream";
+import { Traffic } from "./model/traffic";
+import type { CountersFrame, EventsFrame, Frame, LinkCounters, LinkPins, Settings } from "./model/types";
 
 /** A sentence shown where something was refused, in client coordinates. */
 export interface Callout {
