@@ -104,7 +104,7 @@ func BenchmarkRoom(b *testing.B) {
 		delay   = 10 * time.Millisecond
 	)
 	seen := &arrivals{}
-	s := newSubjectOn(b, seen, fabric.RealClock())
+	s := newSubjectOn(b, seen, fabric.RealClock(), 1)
 	nodes := startAll(b, s.Driver, s.Mesh, servers)
 	for i := range nodes {
 		s.Mesh.Name(node.Spec{ID: i, Name: fmt.Sprintf("hs%d", i)})

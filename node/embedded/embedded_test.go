@@ -25,16 +25,16 @@ func (silent) Publish(telemetry.Notification) {}
 var passwords = homeserver.NewPasswords()
 
 func newSubject(t testing.TB, publisher telemetry.Publisher) nodetest.Subject {
-	return newSubjectOn(t, publisher, fabric.TimerClock())
+	return newSubjectOn(t, publisher, fabric.TimerClock(), 1)
 }
 
-func newSubjectOn(t testing.TB, publisher telemetry.Publisher, clock fabric.Clock) nodetest.Subject {
+func newSubjectOn(t testing.TB, publisher telemetry.Publisher, clock fabric.Clock, seed uint64) nodetest.Subject {
 	t.Helper()
 	ca, err := gateway.NewCA()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mesh := nodetest.NewMesh(t, clock)
+	mesh := nodetest.NewMesh(t, clock, seed)
 	driver := embedded.New(embedded.Config{
 		Fabric:    mesh.Fabric,
 		CA:        ca,

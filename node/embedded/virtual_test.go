@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"meshsim/fabric"
 	"meshsim/link"
 	"meshsim/node"
 	"meshsim/node/clientside"
@@ -60,8 +61,13 @@ type mesh struct {
 }
 
 func startMesh(t *testing.T, servers int, p link.Params) *mesh {
+	return startMeshSeeded(t, servers, p, 1)
+}
+
+func startMeshSeeded(t *testing.T, servers int, p link.Params, seed uint64) *mesh {
+	t.Helper()
 	m := &mesh{t: t, ledger: &ledger{received: make(map[string]map[int]bool)}}
-	m.Subject = newSubject(t, m.ledger)
+	m.Subject = newSubjectOn(t, m.ledger, fabric.TimerClock(), seed)
 	t.Cleanup(func() { m.Driver.Close() })
 	for i := range servers {
 		m.nodes = append(m.nodes, nil)
@@ -121,52 +127,59 @@ func (m *mesh) agree(room string, texts []string) bool {
 }
 
 func TestMeshHealsAfterAPartition(t *testing.T) {
-	virtualtime.Test(t, func(t *testing.T) {
-		const servers = 5
-		params := link.Params{Rate: 64_000, Delay: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.01}
-		m := startMesh(t, servers, params)
-		room := m.room()
-		var texts []string
-		say := func(c *nodetest.Client, text string) string {
-			texts = append(texts, text)
-			return c.Send(t, room, text)
-		}
-		start := time.Now()
-		for i, c := range m.clients {
-			say(c, fmt.Sprintf("1 whole %d", i))
-		}
-		slices.Sort(texts)
-		nodetest.Eventually(t, 10*time.Minute, "all have all messages", func() bool { return m.agree(room, texts) })
-		t.Logf("five messages were everywhere after %v", time.Since(start))
+	for seed := range uint64(10) {
+		t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
+			virtualtime.Test(t, func(t *testing.T) { partAndHeal(t, seed) })
+		})
+	}
+}
 
-		across := func(f func(a, b int)) {
-			for a := range 2 {
-				for b := 2; b < servers; b++ {
-					f(a, b)
-				}
+// partAndHeal lets five servers talk, parts two of them from the others for ten minutes, and judges the outcome.
+func partAndHeal(t *testing.T, seed uint64) {
+	const servers = 5
+	params := link.Params{Rate: 64_000, Delay: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.03}
+	m := startMeshSeeded(t, servers, params, seed)
+	room := m.room()
+	var texts []string
+	say := func(c *nodetest.Client, text string) string {
+		texts = append(texts, text)
+		return c.Send(t, room, text)
+	}
+	start := time.Now()
+	for i, c := range m.clients {
+		say(c, fmt.Sprintf("1 whole %d", i))
+	}
+	slices.Sort(texts)
+	nodetest.Eventually(t, 10*time.Minute, "all have all messages", func() bool { return m.agree(room, texts) })
+	t.Logf("five messages were everywhere after %v", time.Since(start))
+
+	across := func(f func(a, b int)) {
+		for a := range 2 {
+			for b := 2; b < servers; b++ {
+				f(a, b)
 			}
 		}
-		across(m.Mesh.Cut)
-		for i, c := range m.clients {
-			say(c, fmt.Sprintf("2 parted %d", i))
-			time.Sleep(time.Minute)
-		}
-		m.clients[0].SetTopic(t, room, "of one side")
-		time.Sleep(5 * time.Minute)
-		across(func(a, b int) { m.Mesh.Link(a, b, params) })
-		healed := time.Now()
-		last := say(m.clients[4], "3 healed")
-		slices.Sort(texts)
-		nodetest.Eventually(t, time.Hour, "all have the same messages and state again", func() bool { return m.agree(room, texts) })
-		t.Logf("one state and %d messages everywhere %v after healing; %d sendings, %d failures",
-			len(texts), time.Since(healed), m.ledger.sent, m.ledger.failed)
-		if n := m.ledger.reached(last); n != servers-1 {
-			t.Errorf("telemetry says that %d servers received the last message, want %d", n, servers-1)
-		}
-		if m.ledger.failed == 0 {
-			t.Error("telemetry knows of no failure during the partition")
-		}
-	})
+	}
+	across(m.Mesh.Cut)
+	for i, c := range m.clients {
+		say(c, fmt.Sprintf("2 parted %d", i))
+		time.Sleep(time.Minute)
+	}
+	m.clients[0].SetTopic(t, room, "of one side")
+	time.Sleep(5 * time.Minute)
+	across(func(a, b int) { m.Mesh.Link(a, b, params) })
+	healed := time.Now()
+	last := say(m.clients[4], "3 healed")
+	slices.Sort(texts)
+	nodetest.Eventually(t, time.Hour, "all have the same messages and state again", func() bool { return m.agree(room, texts) })
+	t.Logf("one state and %d messages everywhere %v after healing; %d sendings, %d failures",
+		len(texts), time.Since(healed), m.ledger.sent, m.ledger.failed)
+	if n := m.ledger.reached(last); n != servers-1 {
+		t.Errorf("telemetry says that %d servers received the last message, want %d", n, servers-1)
+	}
+	if m.ledger.failed == 0 {
+		t.Error("telemetry knows of no failure during the partition")
+	}
 }
 
 // A server that was stopped or paused while others spoke hears of it afterwards, and says what it had to say.

@@ -26,7 +26,7 @@ func BenchmarkWarmConnection(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	mesh := nodetest.NewMesh(b, fabric.TimerClock())
+	mesh := nodetest.NewMesh(b, fabric.TimerClock(), 1)
 	d := New(Config{Fabric: mesh.Fabric, CA: ca, Rooms: gateway.NewRooms(), Publisher: unread{}})
 	const servers = 40
 	nodes := make([]*running, servers)

@@ -26,10 +26,10 @@ type Mesh struct {
 
 var _ node.Network = (*Mesh)(nil)
 
-// NewMesh makes a mesh that is closed at the end of the test.
-func NewMesh(t testing.TB, clock fabric.Clock) *Mesh {
+// NewMesh makes a mesh that is closed at the end of the test. The seed decides what its links do to packets.
+func NewMesh(t testing.TB, clock fabric.Clock, seed uint64) *Mesh {
 	m := &Mesh{
-		Fabric: fabric.New(fabric.Config{Seed: 1, Clock: clock}),
+		Fabric: fabric.New(fabric.Config{Seed: seed, Clock: clock}),
 		t:      t,
 		names:  make(map[string]int),
 		links:  make(map[fabric.LinkID]link.Params),
