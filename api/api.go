@@ -48,7 +48,6 @@ type Frontend struct {
 	ports    *clientPorts
 	original *original
 	streams  *streams
-	talk     *talk.Talk
 	log      *slog.Logger
 }
 
@@ -71,7 +70,6 @@ func New(c Config) *Frontend {
 		clients:  access,
 		ports:    ports,
 		original: &original{mesh: c.Mesh, events: c.Events, log: c.Logger},
-		talk:     c.Talk,
 		streams:  &streams{v1: v, events: c.Events},
 		log:      c.Logger,
 	}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/coder/websocket"
 )
 
 func TestGuard(t *testing.T) {
@@ -108,5 +110,22 @@ func TestGuardStandsBeforeEverything(t *testing.T) {
 	}
 	if n := len(h.mesh.Snapshot().Servers); n != 0 {
 		t.Errorf("another page made %d servers", n)
+	}
+}
+
+func TestTokenGuardsTheSockets(t *testing.T) {
+	h := newHarness(t, withToken("sesame"))
+	for _, path := range []string{"/api/v1/stream", "/event_notifs"} {
+		_, response, err := websocket.Dial(t.Context(), "ws://"+h.addr+path, nil)
+		if err == nil || response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%s without the token: %v", path, err)
+		}
+		conn, _, err := websocket.Dial(t.Context(), "ws://"+h.addr+path, &websocket.DialOptions{
+			HTTPHeader: http.Header{"Cookie": {tokenCookie + "=sesame"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.CloseNow()
 	}
 }

@@ -37,6 +37,8 @@ type harness struct {
 	front  *Frontend
 	addr   string // of the listener
 	driver *fakeDriver
+	talk   *talk.Talk
+	stop   context.CancelFunc
 }
 
 type harnessOption func(*Config)
@@ -60,6 +62,7 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 		t.Fatal(err)
 	}
 	rooms := talk.New(talk.Config{Servers: fakeServers{h.mesh}, User: "matthew", Password: "secret"})
+	h.talk = rooms
 	config := Config{
 		Mesh:      h.mesh,
 		Talk:      rooms,
@@ -81,6 +84,7 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 	h.addr = listener.Addr().String()
 
 	ctx, cancel := context.WithCancel(context.Background())
+	h.stop = cancel
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := h.mesh.Run(ctx); err != nil {

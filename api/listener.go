@@ -121,8 +121,11 @@ func (s *sorter) sort(conn net.Conn) {
 	}
 }
 
+// errNoRequest is a connection that does not speak HTTP.
+var errNoRequest = errors.New("what was sent is no HTTP request")
+
 // readHead reads until the empty line that ends a request's head, and perhaps what follows it. What it
-// read is returned also with an error: the HTTP server that it is replayed to finds the same error.
+// read is returned also when the connection ends: the HTTP server that it is replayed to finds the same end.
 func readHead(conn net.Conn) ([]byte, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(headTimeout)); err != nil {
 		return nil, err
@@ -134,6 +137,9 @@ func readHead(conn net.Conn) ([]byte, error) {
 		n, err := conn.Read(buffer)
 		seen := max(0, len(head)-3)
 		head = append(head, buffer[:n]...)
+		if !beginsRequest(head) {
+			return nil, errNoRequest
+		}
 		if endsHead(head[seen:]) {
 			return head, nil
 		}
@@ -145,6 +151,18 @@ func readHead(conn net.Conn) ([]byte, error) {
 		}
 	}
 	return head, nil
+}
+
+// beginsRequest says whether what was read may become a request: a method is letters, and empty lines may
+// stand before it (RFC 9112, section 2.2). A browser that tries TLS is hung up on at once, and
+// then tries HTTP.
+func beginsRequest(head []byte) bool {
+	for _, b := range head {
+		if b != '\r' && b != '\n' {
+			return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z'
+		}
+	}
+	return true
 }
 
 // endsHead finds an empty line; a lone LF ends a line too (RFC 9112, section 2.2).

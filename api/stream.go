@@ -58,7 +58,8 @@ func upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, context.C
 	go func() {
 		defer cancel()
 		for {
-			_, message, err := conn.Reader(ctx)
+			// Ending this context would cut the connection before it can be closed in good order.
+			_, message, err := conn.Reader(context.WithoutCancel(ctx))
 			if err != nil {
 				return
 			}
@@ -70,17 +71,21 @@ func upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, context.C
 	return conn, ctx, cancel, nil
 }
 
+// closeTimeout is how long a reader may take to agree to the end.
+const closeTimeout = 500 * time.Millisecond
+
 // hangUp ends a WebSocket with the reason.
 func hangUp(conn *websocket.Conn, server context.Context, err error) {
-	if server.Err() != nil {
+	late := time.AfterFunc(closeTimeout, func() { conn.CloseNow() })
+	defer late.Stop()
+	switch {
+	case server.Err() != nil:
 		conn.Close(websocket.StatusGoingAway, "meshsim is shutting down")
-		return
-	}
-	if err != nil {
+	case err != nil:
 		conn.CloseNow()
-		return
+	default:
+		conn.Close(websocket.StatusNormalClosure, "")
 	}
-	conn.Close(websocket.StatusNormalClosure, "")
 }
 
 // follow writes frames until the context ends or the reader fails.

@@ -233,6 +233,27 @@ func BenchmarkEventFrame(b *testing.B) {
 	}
 }
 
+func TestReadersAreToldOfTheEnd(t *testing.T) {
+	h := newHarness(t)
+	h.stream() // does not listen
+	notifications, _, err := websocket.Dial(t.Context(), "ws://"+h.addr+"/event_notifs", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notifications.CloseNow()
+	r := h.stream()
+	r.next(anything)
+	h.stop()
+	for _, conn := range []*websocket.Conn{r.conn, notifications} {
+		for err = nil; err == nil; {
+			_, _, err = conn.Read(t.Context())
+		}
+		if websocket.CloseStatus(err) != websocket.StatusGoingAway {
+			t.Errorf("ended with %v", err)
+		}
+	}
+}
+
 // BenchmarkNotification takes the time from what happens until the page knows of it, over a real socket. It
 // has to be below telemetry.MaxDelay.
 func BenchmarkNotification(b *testing.B) {

@@ -46,6 +46,8 @@ func operation(id, method, path, tag, summary, description string) huma.Operatio
 		Summary:      summary,
 		Description:  description,
 		MaxBodyBytes: maxBody,
+		// A deadline would outlive the body: net/http takes it for the reader's end and cancels what takes longer.
+		BodyReadTimeout: -1,
 	}
 }
 

@@ -138,7 +138,7 @@ func TestPathsAndCounters(t *testing.T) {
 func TestTalk(t *testing.T) {
 	h := newHarness(t)
 	h.servers(3)
-	changed, end := h.front.talk.Subscribe()
+	changed, end := h.talk.Subscribe()
 	defer end()
 	var room Room
 	h.must("POST", "/api/v1/rooms", `{"name":"lobby","creator":1,"members":[0,2,0,1]}`, &room)
