@@ -142,7 +142,8 @@ type DiffFrame struct {
 type EventsFrame struct {
 	// At is when the frame was made, in ms since the stream began; the times below are on the same clock.
 	AtMS float64 `json:"at_ms"`
-	// Events describes every event named below that this stream has not described before.
+	// Events describes every event named below that this stream has not described before. After a loss, and
+	// from time to time, it describes events and paths again; ids of paths are never used twice.
 	Events []EventInfo `json:"events,omitempty"`
 	// Paths are spelled out the first time they are used on this stream; later frames name them by id.
 	Paths    []Path          `json:"paths,omitempty"`

@@ -95,6 +95,8 @@ func TestOtherCommands(t *testing.T) {
 		{"openapi", `"openapi": "3.1.0"`},
 		{"--help", "MESHSIM_LISTEN"},
 		{"serve --help", "MESHSIM_LISTEN"},
+		{"__complete --log-level d", "debug"},
+		{"__complete serve m", "yaml"},
 		{"completion bash", "complete"},
 		{"completion fish", "complete"},
 	} {

@@ -59,6 +59,11 @@ func newRoot(getenv func(string) string) *cobra.Command {
 	}
 	for _, c := range []*cobra.Command{root, serve} {
 		o.flags(c.Flags())
+		c.ValidArgsFunction = completeFile
+		levels := cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp)
+		if err := c.RegisterFlagCompletionFunc("log-level", levels); err != nil {
+			panic(err) // only where there is no such flag
+		}
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return o.complete(c.Flags(), getenv) }
 	}
 	root.AddCommand(serve, newOpenAPI(), newVersion())
@@ -66,6 +71,11 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", explained(err), c.CommandPath())
 	})
 	return root
+}
+
+// completeFile offers mesh files to the shell.
+func completeFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // oneFile checks the arguments of serve.
