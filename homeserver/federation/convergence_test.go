@@ -49,7 +49,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 		names[i] = fmt.Sprintf("hs%d", i)
 	}
 	h.m = newMesh(t, seed, names...)
-	h.m.delay = time.Duration(1+h.rand.IntN(400)) * time.Millisecond
+	h.m.delay = time.Duration(1+h.rand.IntN(400)) * time.Millisecond // nobody sends yet
 	return h
 }
 
@@ -65,7 +65,7 @@ func (h *history) run() {
 	h.joinAll()
 	h.empower()
 	if h.rand.IntN(2) == 0 {
-		h.m.loss = 0.05
+		h.m.lose(0.05)
 	}
 	h.act(20)
 	h.part()
@@ -74,7 +74,7 @@ func (h *history) run() {
 	h.heal()
 	h.act(10)
 	time.Sleep(3 * time.Minute)
-	h.m.loss = 0
+	h.m.lose(0)
 	h.settle()
 	h.check()
 }

@@ -138,3 +138,22 @@ func (m *mesh) pass(ctx context.Context, from, to string) error {
 	}
 	return nil
 }
+
+// isolate cuts one server off; heal undoes all cuts.
+func (m *mesh) isolate(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.side[name] = 1
+}
+
+func (m *mesh) heal() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	clear(m.side)
+}
+
+func (m *mesh) lose(part float64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.loss = part
+}
