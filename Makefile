@@ -2,11 +2,10 @@
 
 GO       ?= go
 PKGS     := ./...
-ARTEFACTS := artefacts
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
 VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
-.PHONY: build run test deps vet lint unit race virtual fuzz page page-dist e2e bench clean help
+.PHONY: help build run test deps vet lint unit race page page-dist e2e bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -40,16 +39,14 @@ race:
 page: ## type-check, lint and unit-test the page
 	cd web && npm run --silent check && npm run --silent lint && npm run --silent test
 
-page-dist: ## the committed page is what the sources build
-	cd web && npm run --silent build
-	@git diff --exit-code --stat -- web/dist || { echo "web/dist is not what web/src builds: commit the build"; exit 1; }
-	@test -z "$$(git status --porcelain -- web/dist)" || { git status --short -- web/dist; exit 1; }
+page-dist: ## the committed page and its wire types are what the sources give
+	cd web && npm run --silent check-built
 
-e2e: build ## the real page, in headless Chromium
-	cd web && npm run --silent e2e
+e2e: build ## the real page, in headless Chromium; screenshots in artefacts/
+	cd web && MESHSIM=$(CURDIR)/meshsim npm run --silent e2e
 
 bench: ## the figures of docs/figures.md, side by side
 	scripts/bench
 
 clean:
-	rm -rf meshsim $(ARTEFACTS) web/node_modules
+	rm -rf meshsim artefacts web/node_modules
