@@ -106,6 +106,45 @@ export class Board {
     );
   }
 
+  /** Whether about this colour is on the moving canvas at all of these points of the world. */
+  async painted(colour, points) {
+    const view = await this.view();
+    const places = points.map(({ x, y }) => [x * view.k + view.x, y * view.k + view.y]);
+    return this.page.evaluate(
+      ([wanted, all]) => {
+        const c = document.querySelectorAll("canvas")[1].getContext("2d");
+        const rgb = wanted.match(/\w\w/g).map((h) => parseInt(h, 16));
+        return all.every(([x, y]) => {
+          const [r, g, b, a] = c.getImageData(Math.round(x), Math.round(y), 1, 1).data;
+          return a > 128 && [r, g, b].every((v, i) => Math.abs(v - rgb[i]) < 12);
+        });
+      },
+      [colour, places],
+    );
+  }
+
+  /** Samples [ms, x in screen pixels] of the middle of what is fully painted on the moving canvas, while anything is. */
+  track(ms) {
+    return this.page.evaluate(async (duration) => {
+      const canvas = document.querySelectorAll("canvas")[1];
+      const c = canvas.getContext("2d", { willReadFrequently: true });
+      const samples = [];
+      for (const end = performance.now() + duration; performance.now() < end; ) {
+        const now = await new Promise(requestAnimationFrame);
+        const { data, width } = c.getImageData(0, 0, canvas.width, canvas.height);
+        let [sum, count] = [0, 0];
+        for (let i = 3; i < data.length; i += 4) {
+          if (data[i] < 250) continue;
+          sum += ((i - 3) / 4) % width;
+          count++;
+        }
+        if (count > 0) samples.push([now, sum / count]);
+        await new Promise((resolve) => setTimeout(resolve, 60));
+      }
+      return samples;
+    }, ms);
+  }
+
   async screenshot(name) {
     mkdirSync(ARTEFACTS, { recursive: true });
     await this.page.screenshot({ path: join(ARTEFACTS, `${name}.png`) });

@@ -155,6 +155,22 @@ test("a link turns red when it is clicked; its parameters are pinned, checked as
   await until("nothing is pinned", async () => Object.keys((await mesh.get(`/links/${a}/${b}`)).pins_ab).length === 0);
 });
 
+test("a pin beyond the limits unmakes the link, which is said and undone with one click", async () => {
+  const [a, b] = await mesh.place([
+    [420, 300],
+    [640, 300],
+  ]);
+  await running(2);
+  await ui.click({ x: 500, y: 300 });
+  await ui.page.getByTestId("link-inspector").getByRole("textbox", { name: "Latency" }).fill("2 s");
+  const notice = ui.page.getByRole("status");
+  await notice.getByText("no longer linked: the settings link only under 300 ms").waitFor();
+  assert.equal((await mesh.get("/links")).length, 0);
+  await notice.getByRole("button", { name: "Undo" }).click();
+  await until("the link is back", async () => (await mesh.get("/links")).length === 1);
+  assert.equal((await mesh.get(`/links/${a}/${b}`)).ab.latency_ms, 220);
+});
+
 test("a link is cut and restored by button and by key, and the cut can be undone", async () => {
   const [a, b] = await mesh.place([
     [420, 300],

@@ -79,9 +79,43 @@ test("a server behind a cut link is shown to lack the message, and gets it when 
 
 test("with reduced motion links light up and nothing flies or grows", async () => {
   const ui = await open(browser, mesh.url, { motion: "reduce" });
+  await ui.page.getByLabel("Write as").selectOption({ label: "hs0" });
   await ui.page.getByLabel("Message", { exact: true }).fill("Calmly");
   await ui.page.keyboard.press("Enter");
   const card = ui.page.getByRole("log").locator("article", { hasText: "Calmly" });
+  await card.waitFor();
+  const [, colour] = MARK.exec(await card.getAttribute("style"));
+  const [a, b] = (await mesh.get("/servers")).filter((s) => s.id < 2);
+  const along = (t) => ({ x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t });
+  await until("the link from hs0 to hs1 is lit from end to end", () => ui.painted(colour, [along(0.25), along(0.75)]), 3000);
   await card.getByText("all have it").waitFor({ timeout: 20_000 });
+  await ui.close();
+});
+
+test("a circle travels at the pace of its link", async () => {
+  await mesh.clear();
+  const [left, right] = await mesh.place([
+    [300, 300],
+    [560, 300],
+  ]);
+  const room = await mesh.ask("POST", "/rooms", { name: "pace", creator: left, members: [right] });
+  await until("it joined", async () => (await mesh.get("/rooms")).find((r) => r.id === room.id).members.every((m) => m.state === "joined"), 30_000);
+  const ui = await open(browser, mesh.url);
+  const say = (body) => mesh.ask("POST", `/rooms/${encodeURIComponent(room.id)}/messages`, { server: left, body });
+  await say("The connection is there");
+  await ui.page.getByRole("log").getByText("all have it").waitFor({ timeout: 20_000 });
+  const latency_ms = 2000;
+  await mesh.ask("PUT", "/settings", { ...(await mesh.get("/settings")), max_latency_ms: 5000 });
+  await mesh.ask("PUT", `/links/${left}/${right}`, { pins_ab: { latency_ms }, pins_ba: { latency_ms } });
+  await until("nothing moves", async () => (await ui.pixels(1)) === 0, 20_000);
+
+  const [a, b] = [await ui.at({ x: 300, y: 300 }), await ui.at({ x: 560, y: 300 })];
+  await say("Slowly");
+  await until("it is on its way", async () => (await ui.pixels(1)) > 0, 20_000);
+  const samples = (await ui.track(latency_ms)).filter(([, x]) => x > a.x + 60 && x < b.x - 60);
+  assert.ok(samples.length >= 5, `${samples.length} samples`);
+  const [[t0, x0], [t1, x1]] = [samples[0], samples.at(-1)];
+  const pace = ((x1 - x0) / (t1 - t0)) * latency_ms;
+  assert.ok(Math.abs(pace / (b.x - a.x) - 1) < 0.1, `in ${latency_ms} ms it would go ${pace} of ${b.x - a.x} pixels`);
   await ui.close();
 });

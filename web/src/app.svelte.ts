@@ -11,6 +11,7 @@ import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh,
 import { Latest } from "./model/latest";
 import { type Connection, Stream } from "./model/stream";
 import { Traffic } from "./model/traffic";
+import { formatBandwidth, formatLatency } from "./units";
 import type { CountersFrame, EventsFrame, Frame, LinkCounters, LinkPins, Settings } from "./model/types";
 
 /** A sentence shown where something was refused, in client coordinates. */
@@ -69,6 +70,8 @@ export class App {
   readonly #stream: Stream;
   readonly #movers = new Map<number, Latest<World>>();
   readonly #undone: Undoable[] = [];
+  /** The link whose pins were set last, and what they were before. */
+  #lastEdit: { readonly key: LinkKey; readonly before: LinkPins } | undefined;
   #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
@@ -113,13 +116,32 @@ export class App {
 
   #adopt(mesh: Mesh): void {
     this.mesh = mesh;
-    if (this.selection && !this.exists(this.selection)) this.selection = undefined;
+    if (this.selection && !this.exists(this.selection)) {
+      this.#explainLoss(this.selection);
+      this.selection = undefined;
+    }
     if (this.room === undefined || !mesh.rooms.has(this.room)) this.room = [...mesh.rooms.keys()].at(-1);
     const settled = [...this.moves].filter(([id, p]) => {
       const s = mesh.servers.get(id);
       return !s || (!this.#movers.has(id) && Math.hypot(s.x - p.x, s.y - p.y) < 0.01);
     });
     if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
+  }
+
+  /** A pin beyond the mesh's limits unmakes its link: that is said, and can be undone. */
+  #explainLoss(target: Target): void {
+    const edit = this.#lastEdit;
+    if (target?.kind !== "link" || edit?.key !== target.key) return;
+    const [a, b] = ends(target.key);
+    if (!this.mesh.servers.has(a) || !this.mesh.servers.has(b)) return;
+    const { max_latency_ms, min_bandwidth } = this.mesh.settings;
+    const limits = [`under ${formatLatency(max_latency_ms)}`, ...(min_bandwidth ? [`above ${formatBandwidth(min_bandwidth)}`] : [])];
+    const why = `the settings link only ${limits.join(" and ")}`;
+    this.offerUndo({
+      text: `${this.name(a)} and ${this.name(b)} are no longer linked: ${why}`,
+      label: "Undo",
+      undo: () => this.setLink(edit.key, edit.before),
+    });
   }
 
   #receiveEvents(frame: EventsFrame): void {
@@ -259,6 +281,8 @@ export class App {
   }
 
   async setLink(key: LinkKey, pins: LinkPins): Promise<void> {
+    const link = this.mesh.links.get(key);
+    if (link) this.#lastEdit = { key, before: { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut: link.cut } };
     const [a, b] = ends(key);
     await api.setLink(a, b, pins);
   }
