@@ -19,7 +19,8 @@ const (
 	maxMissingStates  = 20 // gaps closed by asking for the state
 )
 
-// unavailableError says that events are missing and no server gave them now. Trying again may help.
+// unavailableError says that events are missing and no server gave them now. Trying again may help: the server
+// that has them can be reached, or those that are missing come by themselves.
 type unavailableError struct {
 	id    matrix.EventID
 	cause error
@@ -74,7 +75,7 @@ func (f *fetch) history(ctx context.Context, pdu *event.PDU) error {
 		raws, err := f.s.cfg.Remote.MissingEvents(ctx, f.origin, string(f.r.id), MissingQuery{
 			Earliest: f.earliest(), Latest: latest, Limit: missingPerRequest, MinDepth: f.r.floorDepth(),
 		})
-		if err != nil && KindOf(err) == Unreachable {
+		if err != nil {
 			return &unavailableError{pdu.ID(), err}
 		}
 		if f.take(ctx, raws) == 0 {
@@ -208,7 +209,7 @@ func (f *fetch) authEvents(ctx context.Context, pdu *event.PDU) error {
 		return nil
 	}
 	raws, err := f.s.cfg.Remote.EventAuth(ctx, f.origin, string(f.r.id), string(pdu.ID()))
-	if err != nil && KindOf(err) == Unreachable {
+	if err != nil {
 		return &unavailableError{pdu.ID(), err}
 	}
 	chain := f.s.vetAll(ctx, raws, f.r.version)
@@ -228,10 +229,7 @@ func (f *fetch) stateBefore(ctx context.Context, pdu *event.PDU) error {
 	}
 	state, err := f.s.remoteState(ctx, f.r, f.origin, string(pdu.ID()))
 	if err != nil {
-		if KindOf(err) == Unreachable {
-			return &unavailableError{pdu.ID(), err}
-		}
-		return err
+		return &unavailableError{pdu.ID(), err}
 	}
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()

@@ -1,8 +1,10 @@
 package homeserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"meshsim/matrix/event"
@@ -10,8 +12,9 @@ import (
 
 // Parked PDUs wait for missing events that no server gave when they came.
 const (
-	maxParked       = 256 // in one room
-	parkingAttempts = 20
+	maxParked       = 256             // in one room
+	parkingAttempts = 20              // while servers cannot be reached
+	parkingRefusals = 6               // when they can, but do not give what is missing
 	parkingDelay    = 2 * time.Second // doubled each time
 	maxParkingDelay = time.Minute
 )
@@ -26,6 +29,7 @@ type parkedPDU struct {
 	pdu      *event.PDU
 	origin   string
 	attempts int
+	refused  bool // by the latest attempt
 }
 
 func (s *Server) park(r *room, origin string, pdu *event.PDU) {
@@ -40,7 +44,7 @@ func (s *Server) parkAgain(r *room, p parkedPDU) {
 			return
 		}
 	}
-	if len(r.parked.pdus) >= maxParked || p.attempts >= parkingAttempts {
+	if len(r.parked.pdus) >= maxParked || p.attempts >= parkingAttempts || p.refused && p.attempts >= parkingRefusals {
 		s.log.Warn("gave up on a PDU whose missing events nobody gives", "room", r.id, "event", p.pdu.ID(), "origin", p.origin)
 		return
 	}
@@ -57,10 +61,12 @@ func (s *Server) unpark(ctx context.Context, r *room) {
 	pdus := r.parked.pdus
 	r.parked = parking{}
 	r.mu.Unlock()
+	slices.SortFunc(pdus, func(a, b parkedPDU) int { return cmp.Compare(a.pdu.Depth(), b.pdu.Depth()) })
 	for _, p := range pdus {
 		if err := s.integrateFrom(ctx, r, p); err != nil && ctx.Err() == nil {
 			s.log.Debug("a parked PDU stays parked", "room", r.id, "event", p.pdu.ID(), "error", err)
 			p.attempts++
+			p.refused = KindOf(err) != Unreachable
 			s.parkAgain(r, p)
 		}
 	}

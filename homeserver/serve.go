@@ -19,7 +19,7 @@ func (s *Server) ServeEvent(origin, eventID string) (json.RawMessage, error) {
 		r := view.r
 		r.mu.Lock()
 		n := r.nodes[matrix.EventID(eventID)]
-		if n != nil && r.visitorLocked(origin) == nil {
+		if n != nil && r.visitorLocked(origin, n) == nil {
 			raw := s.formForLocked(r, n, origin).JSON()
 			r.mu.Unlock()
 			return raw, nil
@@ -29,15 +29,19 @@ func (s *Server) ServeEvent(origin, eventID string) (json.RawMessage, error) {
 	return nil, failf(NotFound, "%s has no event %s that %s may see", s.cfg.Name, eventID, origin)
 }
 
-// visitorLocked returns an error for servers that may not ask about the room: those outside of it.
-func (r *room) visitorLocked(origin string) error {
-	if err := r.aclLocked(origin); err != nil {
-		return err
+// visitorLocked returns an error for servers that may not ask about the room: those outside of it. A server
+// that was in the room just before one of the events may ask about that: otherwise one that was kicked while
+// it could not be reached would never learn of it.
+func (r *room) visitorLocked(origin string, about ...*node) error {
+	if r.current.hasServer(origin) {
+		return r.aclLocked(origin)
 	}
-	if !r.current.hasServer(origin) {
-		return failf(Forbidden, "%s is not in room %s", origin, r.id)
+	for _, n := range about {
+		if n.before.hasServer(origin) {
+			return nil
+		}
 	}
-	return nil
+	return failf(Forbidden, "%s is not in room %s", origin, r.id)
 }
 
 // formForLocked is the form of an event that a server gets: redacted when the event was, or when the history
@@ -86,14 +90,16 @@ func (s *Server) lookFor(origin, roomID, eventID string) (*room, *node, error) {
 		return nil, nil, err
 	}
 	r.mu.Lock()
-	if err := r.visitorLocked(origin); err != nil {
-		r.mu.Unlock()
-		return nil, nil, err
-	}
 	n := r.nodes[matrix.EventID(eventID)]
 	if n == nil {
+		n, err = &node{}, failf(NotFound, "%s has no event %s in room %s", s.cfg.Name, eventID, roomID)
+	}
+	if refused := r.visitorLocked(origin, n); refused != nil {
+		err = refused
+	}
+	if err != nil {
 		r.mu.Unlock()
-		return nil, nil, failf(NotFound, "%s has no event %s in room %s", s.cfg.Name, eventID, roomID)
+		return nil, nil, err
 	}
 	return r, n, nil
 }
@@ -164,19 +170,21 @@ func (s *Server) ServeMissing(origin, roomID string, q MissingQuery) ([]json.Raw
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := r.visitorLocked(origin); err != nil {
-		return nil, err
-	}
 	known := map[matrix.EventID]bool{}
-	for _, id := range q.Earliest {
-		known[matrix.EventID(id)] = true
+	for _, id := range toIDs(q.Earliest) {
+		known[id] = true
 	}
+	var latest []*node
 	var start []matrix.EventID
-	for _, id := range q.Latest {
-		if n := r.placedLocked(matrix.EventID(id)); n != nil {
-			known[matrix.EventID(id)] = true
+	for _, id := range toIDs(q.Latest) {
+		if n := r.placedLocked(id); n != nil {
+			known[id] = true
+			latest = append(latest, n)
 			start = append(start, n.pdu.PrevEvents()...)
 		}
+	}
+	if err := r.visitorLocked(origin, latest...); err != nil {
+		return nil, err
 	}
 	found := r.walkBackLocked(start, known, min(q.Limit, maxMissing), q.MinDepth)
 	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {

@@ -31,6 +31,103 @@ func TestConvergence(t *testing.T) {
 	}
 }
 
+// TestContestedRoom is like TestConvergence, but the servers also fight: they change power levels and join
+// rules, and kick and ban each other, on both sides of a partition. What is said may then be refused, so only
+// the state is compared, after everybody who is left has referred to all branches.
+func TestContestedRoom(t *testing.T) {
+	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newHistory(t, seed).fight() })
+		})
+	}
+}
+
+func (h *history) fight() {
+	versions := matrix.RoomVersions()
+	h.roomID = publicRoom(h.t, h.m.server("hs0"), versions[h.rand.IntN(len(versions))])
+	h.joinAll()
+	h.empower()
+	h.part()
+	h.quarrel(40)
+	h.heal()
+	time.Sleep(5 * time.Minute)
+	for _, name := range h.joined() {
+		h.try(name, matrix.TypeMessage, nil, map[string]any{"body": "peace"})
+		time.Sleep(5 * time.Second)
+	}
+	time.Sleep(2 * time.Minute)
+	h.compareStates(h.joined())
+}
+
+// quarrel has random servers change what others may do.
+func (h *history) quarrel(n int) {
+	for range n {
+		name := h.m.names[h.rand.IntN(len(h.m.names))]
+		victim := "@u:" + h.m.names[h.rand.IntN(len(h.m.names))]
+		switch h.rand.IntN(6) {
+		case 0:
+			users := h.creators()
+			users[victim] = h.rand.IntN(50)
+			delete(users, "@u:hs0")
+			h.try(name, matrix.TypePowerLevels, event.StateKey(""), map[string]any{
+				"users_default": 50, "state_default": h.rand.IntN(51), "users": users, "events": map[string]int{matrix.TypePowerLevels: 50},
+			})
+		case 1:
+			rule := []string{"public", "invite"}[h.rand.IntN(2)]
+			h.try(name, matrix.TypeJoinRules, event.StateKey(""), map[string]any{"join_rule": rule})
+		case 2:
+			h.try(name, matrix.TypeMember, &victim, map[string]any{"membership": []string{"leave", "ban"}[h.rand.IntN(2)]})
+		case 3:
+			if err := h.m.server(name).Join(context.Background(), "@u:"+name, h.roomID, []string{"hs0"}, nil); err == nil {
+				h.note("%s joins again", name)
+			}
+		default:
+			h.try(name, matrix.TypeTopic, event.StateKey(""), map[string]any{"topic": fmt.Sprint(h.rand.IntN(1000))})
+		}
+		time.Sleep(time.Duration(h.rand.IntN(5000)) * time.Millisecond)
+	}
+}
+
+// try sends what may be refused.
+func (h *history) try(name, kind string, stateKey *string, content any) {
+	raw, err := json.Marshal(content)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	pdu, err := h.m.server(name).Send(context.Background(), homeserver.Draft{
+		RoomID: h.roomID, Sender: "@u:" + name, Type: kind, StateKey: stateKey, Content: raw,
+	})
+	if err == nil {
+		h.note("%s sends %s %s %v %s after %v", name, pdu.ID(), kind, pdu.Key().StateKey, raw, pdu.PrevEvents())
+	}
+}
+
+// joined lists the servers that the others, too, take for members.
+func (h *history) joined() []string {
+	var names []string
+	for _, name := range h.m.names {
+		if r := room(h.t, h.m.server(name), h.roomID); r.Joined() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (h *history) compareStates(names []string) {
+	if len(names) == 0 {
+		return
+	}
+	reference := stateJSON(room(h.t, h.m.server(names[0]), h.roomID).State())
+	for _, name := range names[1:] {
+		if got := stateJSON(room(h.t, h.m.server(name), h.roomID).State()); got != reference {
+			h.t.Errorf("%s has another state than %s:\n%s\nthan\n%s", name, names[0], got, reference)
+		}
+	}
+	if h.t.Failed() {
+		h.t.Logf("history:\n%s", strings.Join(h.lines, "\n"))
+	}
+}
+
 // history is one random run. What happened is kept to be printed when the run fails.
 type history struct {
 	t      *testing.T

@@ -157,3 +157,9 @@ func (m *mesh) lose(part float64) {
 	defer m.mu.Unlock()
 	m.loss = part
 }
+
+func (m *mesh) requests() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.count
+}

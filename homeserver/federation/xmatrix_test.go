@@ -148,8 +148,8 @@ func TestExpiredKeyIsFetchedAgain(t *testing.T) {
 			}
 			time.Sleep(keyValidity + time.Hour)
 		}
-		if m.count != 3 {
-			t.Errorf("the key was fetched %d times in three weeks, want once a week", m.count)
+		if n := m.requests(); n != 3 {
+			t.Errorf("the key was fetched %d times in three weeks, want once a week", n)
 		}
 	}, "a", "b")
 }
