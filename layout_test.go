@@ -26,6 +26,7 @@ var layout = []string{
 	"port/porttest",
 	"port/netstack",
 	"port/netstack/virtualtime",
+	"port/tun",
 	"topo",
 	"route",
 	"matrix",

@@ -1,0 +1,64 @@
+//go:build linux
+
+package tun_test
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"testing"
+
+	"meshsim/link"
+)
+
+// BenchmarkGoodput is what one TCP connection between two namespaces carries: superpackets cross links without
+// impairment whole; with 1 ns of delay every packet is judged by itself.
+func BenchmarkGoodput(b *testing.B) {
+	for _, hops := range []int{1, 3, 5, 10} {
+		b.Run(fmt.Sprintf("whole/hops=%d", hops), func(b *testing.B) { goodput(b, hops, link.Params{}) })
+	}
+	for _, hops := range []int{1, 5} {
+		b.Run(fmt.Sprintf("judged/hops=%d", hops), func(b *testing.B) { goodput(b, hops, link.Params{Delay: 1}) })
+	}
+}
+
+func goodput(b *testing.B, hops int, p link.Params) {
+	f := network(b, hops, p)
+	from, to := attach(b, f, 0), attach(b, f, hops)
+	address := netip.AddrPortFrom(addrs(hops)[0], 80)
+	ln, err := to.Listen(address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	received := make(chan int64, 1)
+	go func() {
+		conn, err := ln.Accept()
+		if err != nil {
+			received <- -1
+			return
+		}
+		defer conn.Close()
+		n, _ := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{conn}, make([]byte, 256<<10))
+		received <- n
+	}()
+	conn, err := from.DialContext(b.Context(), address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	block := make([]byte, 256<<10)
+	b.SetBytes(int64(len(block)))
+	sent := int64(0)
+	for b.Loop() {
+		n, err := conn.Write(block)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sent += int64(n)
+	}
+	conn.Close()
+	if got := <-received; got != sent {
+		b.Fatalf("%d bytes received of %d", got, sent)
+	}
+	b.ReportMetric(float64(sent)*8/1e9/b.Elapsed().Seconds(), "Gbit/s")
+}
