@@ -116,8 +116,8 @@ test("a lost connection is said, tried again, and made good without a reload", a
   await ui.screenshot("lost-1280");
   await ui.click({ x: 40, y: 400 });
   await ui.page.getByRole("alert").getByText("can not be reached").waitFor();
-  await mesh.start();
   await ui.page.getByRole("button", { name: "Try now" }).click();
+  await mesh.start();
   await ui.page.getByTestId("lost").waitFor({ state: "detached" });
   await until("the page shows the new mesh, which is empty", async () => (await ui.page.getByTestId("figure-servers").innerText()) === "0");
   assert.equal(await ui.page.evaluate(() => window.untouched), true, "the page was not loaded again");

@@ -83,6 +83,20 @@ it("takes silence for a lost connection, and hears nothing more from that socket
   expect(seen.frames).toHaveLength(1);
 });
 
+it("can be told to try now, and then has one socket", () => {
+  const { stream, seen } = started();
+  last().onclose?.();
+  stream.open();
+  const early = last();
+  stream.open();
+  expect(early.closed).toBe(true);
+  early.onclose?.();
+  last().say({ type: "snapshot" });
+  expect(seen.states.at(-1)).toBe("open");
+  vi.advanceTimersByTime(10_000);
+  expect(FakeSocket.made).toHaveLength(3);
+});
+
 it("stays closed", () => {
   const { stream } = started();
   stream.close();

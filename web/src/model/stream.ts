@@ -37,8 +37,9 @@ export class Stream {
     clearTimeout(this.#timer);
     if (this.#closed) return;
     if (this.#attempt === 0) this.#handlers.connection({ state: "connecting" });
-    const socket = new WebSocket(this.#url);
+    const [old, socket] = [this.#socket, new WebSocket(this.#url)];
     this.#socket = socket;
+    old?.close();
     socket.onmessage = (message) => this.#receive(socket, message);
     socket.onclose = () => this.#lose(socket);
   }
