@@ -10,28 +10,31 @@
 // Which file holds what:
 //
 //	config.go      Config, New, Server and its life cycle
-//	commons.go     Commons: events, verify keys, verdicts and snapshots that servers of a process share
+//	commons.go     Commons: what the servers of a process share
 //	errors.go      Error and its kinds, which the APIs map to HTTP
 //	remote.go      what the server needs from other servers, and the requests' types
-//	state.go       State: immutable, hash-consed snapshots of a room's state
-//	room.go        room: the event graph, extremities and current state; what clients see of it (Log)
-//	graph.go       adding an event to a room's graph: state before and after, extremities
-//	resolve.go     state at forks
+//	state.go       State: immutable snapshots of a room's state
+//	resolve.go     the state where branches meet
+//	room.go        a room and what clients see of it
+//	graph.go       an event's place in the graph: checks, state before and after, extremities
+//	redaction.go   redactions
 //	create.go      CreateRoom
 //	send.go        building, checking and sending events of local users
 //	membership.go  Join, Leave, Invite, and which rooms a local user is in
-//	residency.go   joins and leaves over federation, the asking side
-//	resident.go    joins, leaves and invites over federation, the answering side
-//	receive.go     PDUs from other servers: the checks on receipt
-//	missing.go     fetching events that the graph lacks; backfill
-//	serve.go       answers to other servers' questions (state, events, missing events)
+//	residency.go   joins, leaves and invites over federation, the asking side
+//	resident.go    joins and leaves over federation, the answering side
+//	invited.go     invites over federation, the answering side
+//	restricted.go  restricted rooms
+//	acl.go         server access control lists
+//	vet.go         format, signatures and hashes of other servers' events
+//	receive.go     PDUs of transactions
+//	missing.go     fetching events that the graph lacks
+//	learn.go       states and auth chains that other servers tell
+//	parking.go     PDUs whose missing events cannot be had yet
+//	backfill.go    events before this server's part of the graph
+//	serve.go       answers to other servers' questions
 //	alias.go       room aliases
-//	stream.go      the stream position that clients wait on
-//	user.go        users: the accounts and what belongs to them
-//	account.go     registering, passwords (password.go: hashing them once for the process)
-//	device.go      devices and access tokens; transaction.go: requests that a client may repeat
-//	profile.go, accountdata.go, ephemeral.go, directory.go
-//	               profiles; account data and filters; typing and receipts; the published rooms
-//	sync.go        what happened since a position (timeline.go: in one room; watch.go: waiting for it)
-//	history.go     paging through a room's log, and who may see what of it
+//	stream.go      the stream of positions
+//
+// The other files are the user side: accounts, devices, sync, timelines, EDUs.
 package homeserver

@@ -2,6 +2,7 @@ package homeserver
 
 import (
 	"encoding/json"
+	"slices"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -187,9 +188,7 @@ func (s *Server) ServeMissing(origin, roomID string, q MissingQuery) ([]json.Raw
 		return nil, err
 	}
 	found := r.walkBackLocked(start, known, min(q.Limit, maxMissing), q.MinDepth)
-	for i, j := 0, len(found)-1; i < j; i, j = i+1, j-1 {
-		found[i], found[j] = found[j], found[i]
-	}
+	slices.Reverse(found)
 	return s.formsForLocked(r, found, origin), nil
 }
 

@@ -102,11 +102,17 @@ func (h *history) try(name, kind string, stateKey *string, content any) {
 	}
 }
 
-// joined lists the servers that the others, too, take for members.
+// joined lists the servers that take themselves for members and that hs0, whose user created the room and so
+// cannot be removed by the others, takes for members as well. A server that has reason to think its removal
+// void stays apart for ever: the others send it nothing more, and accept nothing from it.
 func (h *history) joined() []string {
+	created := room(h.t, h.m.server("hs0"), h.roomID)
+	if !created.Joined() {
+		return nil // it left
+	}
 	var names []string
-	for _, name := range h.m.names {
-		if r := room(h.t, h.m.server(name), h.roomID); r.Joined() {
+	for _, name := range created.State().JoinedServers() {
+		if room(h.t, h.m.server(name), h.roomID).Joined() {
 			names = append(names, name)
 		}
 	}
