@@ -7,12 +7,14 @@
 // events were sent; signatures and bodies pass unchanged.
 //
 // One connection of the homeserver is one connection across the mesh: HTTP/1.1, no multiplexing, and no pooling
-// beyond that of an ordinary http.Transport. The gateway knows no drivers and no addresses of its own: names,
+// beyond that of an ordinary http.Transport. A homeserver in a process of its own uses the gateway as an HTTPS proxy
+// instead (proxy.go). The gateway knows no drivers and no addresses of its own: names,
 // paths and dialling are given to it.
 package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"math"
@@ -80,6 +82,8 @@ type Gateway struct {
 	cfg       Config
 	log       *slog.Logger
 	transport *http.Transport
+	peerTLS   *tls.Config    // of connections to peers
+	relays    sync.WaitGroup // tunnels through the proxy
 	attempts  attempts
 	ctx       context.Context // ended by Close
 	end       context.CancelFunc
@@ -99,6 +103,7 @@ func New(cfg Config) *Gateway {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.ctx, g.end = context.WithCancel(context.Background())
+	g.peerTLS = cfg.CA.clientTLS(tls.NewLRUClientSessionCache(sessionsKept))
 	g.transport = g.newTransport()
 	return g
 }
@@ -120,5 +125,6 @@ func (g *Gateway) Close() error {
 	g.end()
 	g.transport.CloseIdleConnections()
 	g.cfg.Connections.forget(g)
+	g.relays.Wait()
 	return errors.Join(errs...)
 }

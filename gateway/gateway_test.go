@@ -459,7 +459,7 @@ func TestSetupBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		if v := conn.(*tls.Conn).ConnectionState().Version; v != tls.VersionTLS13 {
+		if v := conn.ConnectionState().Version; v != tls.VersionTLS13 {
 			t.Errorf("TLS version %x", v)
 		}
 		const tcp = 12 * 52

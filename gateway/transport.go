@@ -27,10 +27,9 @@ const (
 )
 
 func (g *Gateway) newTransport() *http.Transport {
-	tlsConfig := g.cfg.CA.clientTLS(tls.NewLRUClientSessionCache(sessionsKept))
 	return &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, address string) (net.Conn, error) {
-			return g.connect(ctx, address, tlsConfig)
+			return g.connect(ctx, address, g.peerTLS)
 		},
 		DisableCompression:  true,
 		MaxIdleConns:        maxIdle,
@@ -122,7 +121,7 @@ func readBody(req *http.Request) ([]byte, error) {
 }
 
 // connect opens a TLS connection to the gateway at address, name:port.
-func (g *Gateway) connect(ctx context.Context, address string, config *tls.Config) (net.Conn, error) {
+func (g *Gateway) connect(ctx context.Context, address string, config *tls.Config) (*tls.Conn, error) {
 	name, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err

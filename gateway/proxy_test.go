@@ -1,0 +1,280 @@
+package gateway
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"meshsim/telemetry"
+)
+
+// local is where the homeserver finds its proxy.
+var local = netip.MustParseAddr("127.0.0.1")
+
+// behindProxy is a homeserver that uses its gateway as a proxy.
+type behindProxy struct {
+	w    *world
+	conn net.Conn // the tunnel
+	read *bufio.Reader
+}
+
+// proxied starts the gateway of hs0 as a proxy. The returned function ends it.
+func (w *world) proxied() (stop func()) {
+	g, end := w.gateway(0, nil)
+	ln := w.pipes.listen(local)
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = g.ServeProxy(ln) })
+	return func() {
+		end()
+		serving.Wait()
+	}
+}
+
+// connect sends CONNECT and returns the status and body of the answer.
+func (w *world) connect(target string) (*behindProxy, int, string) {
+	conn, err := w.pipes.dial(w.t.Context(), netip.AddrPortFrom(local, 3128))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, target)
+	b := &behindProxy{w: w, conn: conn, read: bufio.NewReader(conn)}
+	resp, err := http.ReadResponse(b.read, &http.Request{Method: http.MethodConnect})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return b, resp.StatusCode, ""
+	}
+	text, _ := io.ReadAll(resp.Body)
+	conn.Close()
+	return nil, resp.StatusCode, strings.TrimSpace(string(text))
+}
+
+// handshake begins TLS inside the tunnel, as a homeserver that trusts the mesh's authority does.
+func (b *behindProxy) handshake(name string) {
+	config := b.w.ca.clientTLS(nil)
+	config.ServerName = name
+	conn := tls.Client(b.conn, config)
+	if err := conn.HandshakeContext(b.w.t.Context()); err != nil {
+		b.w.t.Fatal(err)
+	}
+	b.conn, b.read = conn, bufio.NewReader(conn)
+}
+
+// ask sends a request as it is written here and returns the answer.
+func (b *behindProxy) ask(request string) (int, string) {
+	if _, err := io.WriteString(b.conn, request); err != nil {
+		b.w.t.Fatal(err)
+	}
+	method, _, _ := strings.Cut(request, " ")
+	resp, err := http.ReadResponse(b.read, &http.Request{Method: method})
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.w.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func put(path, body string) string {
+	return fmt.Sprintf("PUT %s HTTP/1.1\r\nHost: hs1\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+}
+
+// What a homeserver signs is what its peer gets: the request's target byte for byte, and no header more.
+func TestProxyPassesRequestsUnchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			fmt.Fprintf(rw, "%s %s %s %q %s", req.Method, req.RequestURI, req.Host, req.Header, body)
+		})
+		defer stopPeer()
+		b, status, _ := w.connect("hs1:8448")
+		if status != http.StatusOK {
+			t.Fatalf("CONNECT answered %d", status)
+		}
+		b.handshake("hs1")
+		for _, c := range []struct{ request, want string }{
+			{"GET /_matrix/federation/v1/state/%21r%3Ahs0?event_id=%24a&x=1;2 HTTP/1.1\r\nHost: hs1\r\n\r\n",
+				`GET /_matrix/federation/v1/state/%21r%3Ahs0?event_id=%24a&x=1;2 hs1 map[] `},
+			{put("/_matrix/federation/v1/send/1", `{"a":1}`),
+				`PUT /_matrix/federation/v1/send/1 hs1 map["Content-Length":["7"]] {"a":1}`},
+			{"POST /x HTTP/1.1\r\nHost: hs1\r\nUser-Agent: Synapse\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+				`POST /x hs1 map["Content-Length":["3"] "User-Agent":["Synapse"]] abc`},
+		} {
+			if status, got := b.ask(c.request); status != http.StatusOK || got != c.want {
+				t.Errorf("answer %d\n got %s\nwant %s", status, got, c.want)
+			}
+		}
+		if n := w.pipes.dialled.Load(); n != 2 { // one to the proxy
+			t.Errorf("%d connections for three requests of one, want 1", n-1)
+		}
+		b.conn.Close()
+	})
+}
+
+func TestProxyRefuses(t *testing.T) {
+	cases := []struct {
+		slug   string
+		target string
+		path   *Path
+		status int
+		text   string
+	}{
+		{"well-known", "hs1:443", &Path{}, 403, `servers of this mesh are reached at port 8448, and "hs1:443" is not`},
+		{"no-port", "hs1", &Path{}, 403, `servers of this mesh are reached at port 8448, and "hs1" is not`},
+		{"unknown-name", "matrix.org:8448", &Path{}, 502, `no server of this mesh is named "matrix.org"`},
+		{"no-path", "hs1:8448", nil, 502, "there is no path to hs1: no chain of working links leads there"},
+		{"nobody-listens", "hs2:8448", &Path{}, 502, "connect to hs2: dial tcp: connection refused"},
+	}
+	for _, c := range cases {
+		t.Run(c.slug, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.path = c.path
+				stop := w.proxied()
+				defer stop()
+				if _, status, text := w.connect(c.target); status != c.status || text != c.text {
+					t.Errorf("answer %d %q, want %d %q", status, text, c.status, c.text)
+				}
+			})
+		})
+	}
+}
+
+// A peer that accepts no connection is given up when its path could have carried the handshake several times over.
+func TestProxyTimesOutByThePath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		w.pipes.listen(addr(1)) // never accepts
+		start := time.Now()
+		_, status, text := w.connect("hs1:8448")
+		if status != http.StatusGatewayTimeout || !strings.Contains(text, "no answer within") {
+			t.Errorf("answer %d %q, want 504", status, text)
+		}
+		if waited := time.Since(start); waited != w.path.setupTimeout() {
+			t.Errorf("gave up after %v, want %v", waited, w.path.setupTimeout())
+		}
+	})
+}
+
+func TestProxyIsOnlyAProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		conn, err := w.pipes.dial(t.Context(), netip.AddrPortFrom(local, 3128))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		b := &behindProxy{w: w, conn: conn, read: bufio.NewReader(conn)}
+		status, _ := b.ask("GET http://hs1/ HTTP/1.1\r\nHost: hs1\r\n\r\n")
+		if status != http.StatusMethodNotAllowed {
+			t.Errorf("GET answered %d, want 405", status)
+		}
+	})
+}
+
+func TestProxyReportsEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.rooms.Learn("!r:hs0", "11")
+		stop := w.proxied()
+		defer stop()
+		answers := make(chan int, 3)
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, _ *http.Request) {
+			status := <-answers
+			if status == 0 {
+				panic(http.ErrAbortHandler)
+			}
+			rw.WriteHeader(status)
+		})
+		defer stopPeer()
+		raw := pdu("hello")
+		body, _ := json.Marshal(transaction{Origin: "hs0", PDUs: []json.RawMessage{raw}})
+		request := put("/_matrix/federation/v1/send/t1", string(body))
+		b, _, _ := w.connect("hs1:8448")
+		b.handshake("hs1")
+		answers <- 503
+		b.ask(request)
+		answers <- 200
+		b.ask(request)
+		answers <- 0
+		_, _ = io.WriteString(b.conn, request)
+		if _, err := b.read.ReadByte(); err == nil {
+			t.Error("the tunnel is open after the peer closed")
+		}
+		synctest.Wait()
+		var got []string
+		for _, n := range w.notes.all {
+			switch n := n.(type) {
+			case telemetry.Sent:
+				got = append(got, fmt.Sprintf("sent %d", n.Attempt))
+				if n.Event.ID != eventID(t, raw, "11") || n.From != 0 || n.To != 1 || n.Routes != 7 {
+					t.Errorf("sent: %+v", n)
+				}
+			case telemetry.Failed:
+				got = append(got, fmt.Sprintf("failed %d: %s", n.Attempt, n.Reason))
+			}
+		}
+		want := "sent 1|failed 1: the peer answered 503 Service Unavailable|sent 2|sent 3|failed 3: request to hs1: EOF"
+		if strings.Join(got, "|") != want {
+			t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
+		}
+	})
+}
+
+// Both ends of a tunnel close together, and the gateway's end takes them along.
+func TestTunnelsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		_, stopPeer := w.gateway(1, func(http.ResponseWriter, *http.Request) {})
+		open := func() *behindProxy {
+			b, status, text := w.connect("hs1:8448")
+			if status != http.StatusOK {
+				t.Fatalf("CONNECT answered %d %s", status, text)
+			}
+			b.handshake("hs1")
+			return b
+		}
+		ended := func(b *behindProxy) {
+			t.Helper()
+			if _, err := b.read.ReadByte(); err == nil {
+				t.Error("the tunnel is open")
+			}
+			b.conn.Close()
+		}
+		byHomeserver, byPeer := open(), open()
+		byHomeserver.conn.Close()
+		stopPeer()
+		ended(byPeer)
+		_, stopPeer = w.gateway(1, func(http.ResponseWriter, *http.Request) {})
+		defer stopPeer()
+		byGateway := open()
+		start := time.Now()
+		go stop()
+		ended(byGateway)
+		synctest.Wait()
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("the gateway took %v to close", waited)
+		}
+	})
+}

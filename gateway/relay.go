@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// relay carries the requests of one tunnel through the proxy: one connection of the homeserver, one connection across
+// the mesh. When either end closes, so does the other. The gateway gives up nothing by itself here: how long an answer
+// may take is the homeserver's to decide.
+type relay struct {
+	g    *Gateway
+	name string // of the peer
+	peer int
+	near *tls.Conn // to the homeserver
+	far  *tls.Conn // to the peer's gateway
+}
+
+// pipelined is how many requests may be under way on a connection; homeservers send one at a time.
+const pipelined = 16
+
+// waiting is a request whose answer has not come.
+type waiting struct {
+	req  *http.Request
+	seen *sending
+}
+
+// run relays until the tunnel ends.
+func (r *relay) run() {
+	detach := context.AfterFunc(r.g.ctx, r.abort)
+	defer detach()
+	if err := r.near.HandshakeContext(r.g.ctx); err != nil {
+		r.g.log.Warn("the homeserver does not accept the mesh's certificate", "server", r.g.cfg.Name, "peer", r.name, "error", err)
+		r.close()
+		return
+	}
+	pending := make(chan waiting, pipelined)
+	answered := make(chan error, 1)
+	go func() { answered <- r.answers(pending) }()
+	r.requests(pending)
+	err := <-answered
+	for w := range pending {
+		w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: err})
+	}
+}
+
+// close ends both connections.
+func (r *relay) close() {
+	r.near.Close()
+	r.far.Close()
+}
+
+// abort ends both connections without a word, which could take the 5 s that crypto/tls tries to say it.
+func (r *relay) abort() {
+	r.near.NetConn().Close()
+	r.far.NetConn().Close()
+}
+
+// requests passes on what the homeserver asks, until it or the peer closes.
+func (r *relay) requests(pending chan<- waiting) {
+	defer close(pending)
+	defer r.close()
+	from := bufio.NewReaderSize(r.near, connBufferBytes)
+	for {
+		req, err := http.ReadRequest(from)
+		if err != nil {
+			return
+		}
+		body, err := readBody(req)
+		if err != nil {
+			return
+		}
+		path, _ := r.g.cfg.Directory.Path(r.peer)
+		w := waiting{req: req, seen: r.g.observeRequest(req, body, r.name, r.peer, path)}
+		w.seen.sent()
+		pending <- w
+		if err := onward(req, body).Write(r.far); err != nil {
+			return
+		}
+	}
+}
+
+// onward is a request as it was read, for the next connection.
+func onward(req *http.Request, body []byte) *http.Request {
+	out := req.Clone(req.Context())
+	out.TransferEncoding = nil
+	out.ContentLength = int64(len(body))
+	out.Body = http.NoBody
+	if len(body) > 0 {
+		out.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if _, named := out.Header["User-Agent"]; !named {
+		out.Header["User-Agent"] = nil // otherwise net/http names itself
+	}
+	return out
+}
+
+// errUnasked is a peer that speaks before it is asked.
+var errUnasked = errors.New("the peer sent an answer to no request")
+
+// answers passes back what the peer answers, until it or the homeserver closes.
+func (r *relay) answers(pending <-chan waiting) error {
+	defer r.close()
+	from := bufio.NewReaderSize(r.far, connBufferBytes)
+	to := bufio.NewWriterSize(r.near, connBufferBytes)
+	for {
+		// Waiting for the peer and not for a request, so that an idle connection that the peer closes ends here too.
+		if _, err := from.Peek(1); err != nil {
+			return err
+		}
+		select {
+		case w := <-pending:
+			if err := answer(w, from, to); err != nil {
+				w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: err})
+				return err
+			}
+		default:
+			return errUnasked
+		}
+	}
+}
+
+// answer passes back the answer to one request.
+func answer(w waiting, from *bufio.Reader, to *bufio.Writer) error {
+	resp, err := http.ReadResponse(from, w.req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	w.seen.answered(resp)
+	if err := resp.Write(to); err != nil {
+		return err
+	}
+	return to.Flush()
+}
