@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"crypto/subtle"
 	"strconv"
 
 	"meshsim/matrix"
@@ -46,6 +47,15 @@ func (s *Server) Register(localpart, password string) (user string, err error) {
 		return "", fail(Internal, err, "the password could not be stored")
 	}
 	return s.AddAccount(Credential{localpart, hash})
+}
+
+// RegistrationOpen says whether clients may register without a token.
+func (s *Server) RegistrationOpen() bool { return s.cfg.RegistrationToken == "" }
+
+// ValidRegistrationToken says whether token is the one that registration asks for. Where registration is open there
+// is none, and no token is valid.
+func (s *Server) ValidRegistrationToken(token string) bool {
+	return !s.RegistrationOpen() && subtle.ConstantTimeCompare([]byte(token), []byte(s.cfg.RegistrationToken)) == 1
 }
 
 // Available returns nil when a new account may have this localpart, and otherwise what Register would.

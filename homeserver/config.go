@@ -23,6 +23,10 @@ type Config struct {
 
 	Passwords *Passwords // of accounts, shared with other servers of the process; nil for private ones
 
+	// RegistrationToken is what clients must show to register (client-server, "Token-authenticated registration").
+	// Empty leaves registration open to everybody.
+	RegistrationToken string
+
 	Observer Observer     // told about PDUs from other servers; may be nil
 	Logger   *slog.Logger // nil discards
 }

@@ -24,10 +24,11 @@ import (
 
 // program is a running meshsim with all that is real in it.
 type program struct {
-	t    *testing.T
-	addr string
-	stop context.CancelFunc
-	done chan error
+	t     *testing.T
+	addr  string
+	token string // for the examples; empty where none is needed
+	stop  context.CancelFunc
+	done  chan error
 }
 
 // start runs meshsim and waits until it has said where it is.

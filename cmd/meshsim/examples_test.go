@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,7 @@ func (p *program) script(name string, args ...string) (string, error) {
 		p.t.Fatal(err)
 	}
 	command := exec.CommandContext(p.t.Context(), path, args...)
-	command.Env = append(command.Environ(), "MESHSIM=http://"+p.addr)
+	command.Env = append(command.Environ(), "MESHSIM=http://"+p.addr, "MESHSIM_TOKEN="+p.token)
 	out, err := command.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
@@ -27,6 +28,35 @@ func (p *program) mustScript(name string, args ...string) string {
 		p.t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 	return out
+}
+
+// TestBeyondLoopbackRegistrationWantsTheToken registers as clients do: at a server's own host name, past the control
+// interface and its token.
+func TestBeyondLoopbackRegistrationWantsTheToken(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("the examples need curl")
+	}
+	p := start(t, "--listen", "0.0.0.0:0", "--token", "sesame")
+	p.token = "sesame"
+	p.mustScript("start-server.sh", "0", "0")
+	if got := p.mustScript("add-accounts.sh", "1"); got != "@user1:hs0" {
+		t.Errorf("add-accounts.sh printed %q", got)
+	}
+	request, err := http.NewRequest("POST", "http://"+p.addr+"/_matrix/client/v3/register",
+		strings.NewReader(`{"username":"eve","password":"eve","auth":{"type":"m.login.dummy"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "hs0.localhost"
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("registered without the token: %s", response.Status)
+	}
 }
 
 func TestExamples(t *testing.T) {

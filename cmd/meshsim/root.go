@@ -25,7 +25,8 @@ const examples = `  meshsim
         another port, and no TCP port for each server
 
   meshsim --listen 0.0.0.0:3000
-        reachable from other machines; the address that is printed holds the token that is then needed
+        reachable from other machines; the address that is printed holds the token that is then needed,
+        also to register (m.login.registration_token)
 
   curl http://hs0.localhost:3000/_matrix/client/versions
         ask server 0 as its clients do, across its client link (or at http://localhost:18000)

@@ -49,12 +49,13 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		return nil, errors.Join(err, w.close())
 	}
 	driver := embedded.New(embedded.Config{
-		Fabric:    w.fabric,
-		CA:        ca,
-		Rooms:     gateway.NewRooms(),
-		Publisher: w.hub,
-		Commons:   homeserver.NewCommons(),
-		Logger:    log,
+		Fabric:            w.fabric,
+		CA:                ca,
+		Rooms:             gateway.NewRooms(),
+		Publisher:         w.hub,
+		RegistrationToken: o.token,
+		Commons:           homeserver.NewCommons(),
+		Logger:            log,
 	})
 	w.mesh, err = mesh.New(mesh.Config{
 		Seed:     plan.Seed,

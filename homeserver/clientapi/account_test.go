@@ -40,6 +40,52 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+func TestRegistrationToken(t *testing.T) {
+	server, api := serve(t, homeserver.Config{Name: "hs0", RegistrationToken: "sesame"})
+	anyone := &client{t: t, api: api, server: server}
+	register := func(auth object) (int, object) {
+		body := object{"username": "alice", "password": "secret"}
+		if auth != nil {
+			body["auth"] = auth
+		}
+		return anyone.do("POST", "/v3/register", body)
+	}
+	for name, auth := range map[string]object{
+		"no-auth":      nil,
+		"dummy":        {"type": "m.login.dummy"},
+		"no-token":     {"type": "m.login.registration_token"},
+		"wrong-token":  {"type": "m.login.registration_token", "token": "sesam"},
+		"own-password": {"type": "m.login.password", "user": "alice", "password": "secret"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, answer := register(auth)
+			if status != http.StatusUnauthorized || dig(answer, "flows", "0", "stages", "0") != "m.login.registration_token" {
+				t.Errorf("answered %d %v", status, answer)
+			}
+		})
+	}
+	if users := server.Users(); len(users) != 0 {
+		t.Fatalf("registered without the token: %v", users)
+	}
+	if status, answer := register(object{"type": "m.login.registration_token", "token": "sesame"}); status != http.StatusOK {
+		t.Fatalf("with the token: %d %v", status, answer)
+	}
+
+	const validity = "/v1/register/m.login.registration_token/validity"
+	for token, want := range map[string]bool{"sesame": true, "sesam": false} {
+		if got := anyone.must("GET", validity+"?token="+token, nil)["valid"]; got != want {
+			t.Errorf("token %q is valid: %v, want %v", token, got, want)
+		}
+	}
+	if status, answer := anyone.do("GET", validity, nil); status != http.StatusBadRequest || answer["errcode"] != "M_MISSING_PARAM" {
+		t.Errorf("validity of no token: %d %v", status, answer)
+	}
+	_, open := newServer(t, "hs1")
+	if got := (&client{t: t, api: open}).must("GET", validity+"?token=x", nil)["valid"]; got != false {
+		t.Errorf("an open server calls a token valid: %v", got)
+	}
+}
+
 func TestRegisterRefused(t *testing.T) {
 	server, api := newServer(t, "hs0")
 	newClient(t, server, api, "alice")

@@ -11,6 +11,7 @@ import (
 const (
 	dummyStage    = "m.login.dummy"
 	passwordStage = "m.login.password"
+	tokenStage    = "m.login.registration_token"
 )
 
 // authentication is the auth member of a request (client-server API, user-interactive authentication API).
@@ -20,6 +21,7 @@ type authentication struct {
 	Identifier *identifier `json:"identifier"`
 	User       string      `json:"user"`
 	Password   string      `json:"password"`
+	Token      string      `json:"token"`
 }
 
 // interact returns nil when the request has gone through the stage, and otherwise the 401 that tells the
@@ -59,6 +61,19 @@ func needsStage(stage, session string) *apiError {
 			"session": session,
 		},
 	}
+}
+
+// interactToRegister asks for the registration token, where the server has one, and else for nothing.
+func (c *call) interactToRegister(auth json.RawMessage) error {
+	if c.server.RegistrationOpen() {
+		return c.interact(auth, dummyStage, nil)
+	}
+	return c.interact(auth, tokenStage, func(in authentication) error {
+		if !c.server.ValidRegistrationToken(in.Token) {
+			return forbidden("the registration token is not the one of this server: ask whoever runs it")
+		}
+		return nil
+	})
 }
 
 // checkOwnPassword wants the password of the user who makes the request.

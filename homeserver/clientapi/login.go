@@ -129,7 +129,7 @@ func register(c *call) (any, error) {
 			return nil, err
 		}
 	}
-	if err := c.interact(in.Auth, dummyStage, nil); err != nil {
+	if err := c.interactToRegister(in.Auth); err != nil {
 		return nil, err
 	}
 	if err := checkNewPassword("password", in.Password); err != nil {
@@ -143,6 +143,15 @@ func register(c *call) (any, error) {
 		return session{User: user, Server: c.server.Name()}, nil
 	}
 	return c.newSession(user, in.DeviceID, in.DeviceName)
+}
+
+// registrationTokenValidity answers for clients that check a token before they fill in the form.
+func registrationTokenValidity(c *call) (any, error) {
+	token := c.query("token")
+	if token == "" {
+		return nil, missing("the query needs a token")
+	}
+	return map[string]bool{"valid": c.server.ValidRegistrationToken(token)}, nil
 }
 
 func registerAvailable(c *call) (any, error) {

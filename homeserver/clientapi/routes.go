@@ -38,6 +38,7 @@ func (t *table) accounts() {
 	t.public(http.MethodPost, "/login", login)
 	t.public(http.MethodPost, "/register", register)
 	t.public(http.MethodGet, "/register/available", registerAvailable)
+	t.add(http.MethodGet, "/_matrix/client/v1/register/m.login.registration_token/validity", route{registrationTokenValidity, true})
 	t.stable(http.MethodPost, "/logout", logout)
 	t.stable(http.MethodPost, "/logout/all", logoutAll)
 	t.stable(http.MethodGet, "/account/whoami", whoami)

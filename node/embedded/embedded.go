@@ -35,6 +35,9 @@ type Config struct {
 	Publisher telemetry.Publisher
 	Passwords *homeserver.Passwords // optional
 
+	// RegistrationToken is what clients must show to register; empty leaves registration open.
+	RegistrationToken string
+
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
 	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.

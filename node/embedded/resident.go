@@ -62,13 +62,14 @@ func (r *resident) build(key ed25519.PrivateKey) {
 	cfg := &r.driver.cfg
 	r.peer = federation.New(federation.Config{
 		Server: homeserver.Config{
-			Name:      r.spec.Name,
-			KeyID:     keyID,
-			Key:       key,
-			Commons:   cfg.Commons,
-			Passwords: cfg.Passwords,
-			Observer:  r,
-			Logger:    cfg.Logger.With("server", r.spec.Name),
+			Name:              r.spec.Name,
+			KeyID:             keyID,
+			Key:               key,
+			Commons:           cfg.Commons,
+			Passwords:         cfg.Passwords,
+			RegistrationToken: cfg.RegistrationToken,
+			Observer:          r,
+			Logger:            cfg.Logger.With("server", r.spec.Name),
 		},
 		Transport: r,
 		Timeout:   func(string, int) time.Duration { return untilGivenUp },
