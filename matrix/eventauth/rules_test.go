@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 
 	"meshsim/matrix"
@@ -474,5 +475,21 @@ func TestThirdPartyInviteRules(t *testing.T) {
 				checkRule(t, eventauth.CheckState(p, w.state), p, want)
 			})
 		}
+	}
+}
+
+// An invite's signatures are tried up to a bound: otherwise hundreds of them times hundreds of keys would keep a
+// server busy for seconds.
+func TestThirdPartyInviteIsCheckedInBoundedTime(t *testing.T) {
+	for decoys, rule := range map[int]string{100: "", 255: "", 256: "5.4.1.8"} {
+		w := newWorld(t, "12", nil)
+		p := thirdParty(w, func(_, signed map[string]any) {
+			nonsense := map[string]any{}
+			for i := range decoys {
+				nonsense[fmt.Sprintf("ed25519:%d", i)] = "AAAA"
+			}
+			signed["signatures"].(map[string]any)["a.decoy"] = nonsense
+		})
+		checkRule(t, eventauth.CheckState(p, w.state), p, rule)
 	}
 }
