@@ -27,6 +27,10 @@ type Config struct {
 	// Empty leaves registration open to everybody.
 	RegistrationToken string
 
+	// Presence says whether the server tells other servers and clients who is there. It is off by default, as in
+	// most deployments: its traffic grows with the square of the users.
+	Presence bool
+
 	Observer Observer     // told about PDUs from other servers; may be nil
 	Logger   *slog.Logger // nil discards
 }

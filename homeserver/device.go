@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -28,6 +30,8 @@ type Device struct {
 	token tokenHash // users.mu guards it
 	seen  atomic.Int64
 	txns  transactions
+	inbox []ToDevice  // users.mu guards it; ascending positions
+	keys  *deviceKeys // users.mu guards it and what it leads to; nil until the device uploads any
 }
 
 // DeviceInfo is what a user is shown of one of their devices.
@@ -120,36 +124,51 @@ func (s *Server) DeviceOf(user, id string) (DeviceInfo, error) {
 // RenameDevice gives a device of a local user another name.
 func (s *Server) RenameDevice(user, id, name string) error {
 	s.users.mu.Lock()
-	defer s.users.mu.Unlock()
 	device, err := s.users.deviceLocked(user, id)
 	if err != nil {
+		s.users.mu.Unlock()
 		return err
 	}
 	device.name = name
+	encrypts := device.keys != nil
+	s.users.mu.Unlock()
+	if encrypts {
+		s.deviceChanged(user, id)
+	}
 	return nil
 }
 
 // Logout ends devices of a local user: their tokens are worthless from now on. No ids means all devices;
 // unknown ids are ignored.
 func (s *Server) Logout(user string, ids ...string) {
-	u := &s.users
+	for _, id := range s.users.logout(user, ids) {
+		s.deviceChanged(user, id)
+	}
+}
+
+// logout returns the ids of the devices that were there to be ended and had encryption keys.
+func (u *users) logout(user string, ids []string) (encrypting []string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	a := u.accounts[user]
 	if a == nil {
-		return
+		return nil
 	}
 	if len(ids) == 0 {
-		for id := range a.devices {
-			ids = append(ids, id)
-		}
+		ids = slices.Collect(maps.Keys(a.devices))
 	}
 	for _, id := range ids {
-		if device := a.devices[id]; device != nil {
-			delete(u.tokens, device.token)
-			delete(a.devices, id)
+		device := a.devices[id]
+		if device == nil {
+			continue
+		}
+		delete(u.tokens, device.token)
+		delete(a.devices, id)
+		if device.keys != nil {
+			encrypting = append(encrypting, id)
 		}
 	}
+	return encrypting
 }
 
 func (u *users) deviceLocked(user, id string) (*Device, error) {

@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -9,8 +10,7 @@ import (
 // maxTyping is the longest time that a typing notification lasts without being repeated.
 const maxTyping = 2 * time.Minute
 
-// ephemerals are the typing notifications and receipts of local users, by room. The zero value is empty.
-// They are not sent to other servers.
+// ephemerals are the typing notifications and receipts of all users, by room. The zero value is empty.
 type ephemerals struct {
 	mu    sync.Mutex
 	rooms map[string]*ephemeral
@@ -46,8 +46,43 @@ type Ephemeral struct {
 // Empty says whether nothing changed.
 func (e Ephemeral) Empty() bool { return !e.TypingChanged && len(e.Receipts) == 0 }
 
-// SetTyping notes that a local user types in a room, for a time, or does not when the time is 0.
+// SetTyping notes that a local user types in a room, for a time, or does not when the time is 0, and tells the
+// other servers.
 func (s *Server) SetTyping(roomID, user string, lasting time.Duration) {
+	s.noteTyping(roomID, user, lasting)
+	s.tellTyping(roomID, user, lasting > 0)
+}
+
+// typingContent is the content of an m.typing EDU.
+type typingContent struct {
+	RoomID string `json:"room_id"`
+	User   string `json:"user_id"`
+	Typing bool   `json:"typing"`
+}
+
+func (s *Server) tellTyping(roomID, user string, typing bool) {
+	edu := EDU{Type: eduTyping, Key: roomID + " " + user, Fleeting: true}
+	s.sendEDU(edu, typingContent{roomID, user, typing}, s.roomServers(roomID))
+}
+
+// receiveTyping takes what another server says about the typing of one of its users.
+func (s *Server) receiveTyping(origin string, content json.RawMessage) error {
+	var in typingContent
+	if err := json.Unmarshal(content, &in); err != nil {
+		return err
+	}
+	if err := s.checkVisitor(origin, in.RoomID, in.User); err != nil {
+		return err
+	}
+	var lasting time.Duration
+	if in.Typing {
+		lasting = maxTyping // it is repeated or taken back before, unless the server is lost
+	}
+	s.noteTyping(in.RoomID, in.User, lasting)
+	return nil
+}
+
+func (s *Server) noteTyping(roomID, user string, lasting time.Duration) {
 	lasting = min(lasting, maxTyping)
 	e := &s.users.ephemerals
 	e.mu.Lock()
@@ -68,14 +103,23 @@ func (s *Server) SetTyping(roomID, user string, lasting time.Duration) {
 		r.typing = map[string]*time.Timer{}
 	}
 	var mine *time.Timer
-	mine = time.AfterFunc(lasting, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if r.typing[user] == mine {
-			s.stopTypingLocked(roomID, r, user)
-		}
-	})
+	mine = time.AfterFunc(lasting, func() { s.typingOver(roomID, user, mine) })
 	r.typing[user] = mine
+}
+
+// typingOver ends the typing of a user whose time is up, unless it began anew.
+func (s *Server) typingOver(roomID, user string, timer *time.Timer) {
+	e := &s.users.ephemerals
+	e.mu.Lock()
+	r := e.roomLocked(roomID)
+	over := r.typing[user] == timer
+	if over {
+		s.stopTypingLocked(roomID, r, user)
+	}
+	e.mu.Unlock()
+	if over && serverOf(user) == s.cfg.Name {
+		s.tellTyping(roomID, user, false)
+	}
 }
 
 // stopTypingLocked needs ephemerals.mu.
@@ -93,8 +137,75 @@ func (s *Server) typingChangedLocked(roomID string, r *ephemeral) {
 	s.alertRoom(roomID)
 }
 
-// SetReceipt notes how far a local user has read; the time is set.
+// SetReceipt notes how far a local user has read, now, and tells the other servers what they may know.
 func (s *Server) SetReceipt(roomID string, receipt Receipt) {
+	receipt.At = time.Now()
+	s.noteReceipt(roomID, receipt)
+	if receipt.Kind != publicReceipt {
+		return
+	}
+	edu := EDU{Type: eduReceipt, Key: roomID + " " + receipt.User + " " + receipt.Thread}
+	s.sendEDU(edu, receiptsContent{roomID: {publicReceipt: {receipt.User: {
+		Data:   receiptData{receipt.At.UnixMilli(), receipt.Thread},
+		Events: []string{receipt.Event},
+	}}}}, s.roomServers(roomID))
+}
+
+// publicReceipt is the kind of receipt that others may see.
+const publicReceipt = "m.read"
+
+// receiptsContent is the content of an m.receipt EDU: by room, kind and user.
+type receiptsContent map[string]map[string]map[string]userReceipt
+
+type userReceipt struct {
+	Data   receiptData `json:"data"`
+	Events []string    `json:"event_ids"`
+}
+
+type receiptData struct {
+	At     int64  `json:"ts"` // ms since the epoch
+	Thread string `json:"thread_id,omitempty"`
+}
+
+// receiveReceipts takes what another server says about how far its users have read. One receipt that is not
+// its to give does not spoil the others; the last such error is returned.
+func (s *Server) receiveReceipts(origin string, content json.RawMessage) (refused error) {
+	var in receiptsContent
+	if err := json.Unmarshal(content, &in); err != nil {
+		return err
+	}
+	for roomID, kinds := range in {
+		for user, receipt := range kinds[publicReceipt] {
+			if err := s.checkVisitor(origin, roomID, user); err != nil {
+				refused = err
+				continue
+			}
+			if len(receipt.Events) == 0 {
+				continue
+			}
+			s.noteReceipt(roomID, Receipt{
+				User: user, Kind: publicReceipt, Thread: receipt.Data.Thread, Event: receipt.Events[len(receipt.Events)-1],
+				At: time.UnixMilli(receipt.Data.At),
+			})
+		}
+	}
+	return refused
+}
+
+// ReceiptOf returns how far a user has read in a room by one kind of receipt, false when they never said.
+func (s *Server) ReceiptOf(roomID, user, kind, thread string) (Receipt, bool) {
+	e := &s.users.ephemerals
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.rooms[roomID]
+	if r == nil {
+		return Receipt{}, false
+	}
+	receipt, ok := r.receipts[receiptKey{user, kind, thread}]
+	return receipt, ok
+}
+
+func (s *Server) noteReceipt(roomID string, receipt Receipt) {
 	e := &s.users.ephemerals
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,7 +213,6 @@ func (s *Server) SetReceipt(roomID string, receipt Receipt) {
 	if r.receipts == nil {
 		r.receipts = map[receiptKey]Receipt{}
 	}
-	receipt.At = time.Now()
 	receipt.position = s.Bump()
 	r.receipts[receiptKey{receipt.User, receipt.Kind, receipt.Thread}] = receipt
 	s.alertRoom(roomID)

@@ -25,11 +25,15 @@ type Remote interface {
 	Backfill(ctx context.Context, server, roomID string, from []string, limit int) ([]json.RawMessage, error)
 	Directory(ctx context.Context, server, alias string) (DirectoryAnswer, error)
 	Profile(ctx context.Context, server, userID, field string) (json.RawMessage, error)
+	QueryKeys(ctx context.Context, server string, query KeyQuery) (KeyAnswer, error)
+	ClaimKeys(ctx context.Context, server string, claim KeyClaim) (ClaimAnswer, error)
 }
 
-// Outbox takes events for other servers. Enqueue returns at once; delivery is retried until it succeeds.
+// Outbox takes events and EDUs for other servers. Both methods return at once; delivery is retried until it
+// succeeds, apart from EDUs that are [EDU.Fleeting].
 type Outbox interface {
 	Enqueue(pdu *event.PDU, destinations []string)
+	EnqueueEDU(edu EDU, destinations []string)
 }
 
 // Keys returns verify keys of servers, fetching those it does not have. The key must have been valid at a

@@ -10,10 +10,12 @@ import (
 
 // SyncQuery asks what happened since a position, as one user sees it.
 type SyncQuery struct {
-	User  string
-	First bool          // the client knows nothing yet
-	Since Position      // of the answer that the client had last; 0 on the first sync
-	Wait  time.Duration // how long to wait for something to happen; ignored with First and FullState
+	User     string
+	Device   *Device       // takes messages to devices; nil for none
+	Presence string        // of the user while the sync waits; "" for none
+	First    bool          // the client knows nothing yet
+	Since    Position      // of the answer that the client had last; 0 on the first sync
+	Wait     time.Duration // how long to wait for something to happen; ignored with First and FullState
 
 	FullState   bool // all state of joined rooms, not what changed; timelines still begin at Since
 	StateAfter  bool // the client takes state from RoomUpdate.StateAfter and none from timelines
@@ -32,11 +34,16 @@ type SyncAnswer struct {
 	Invited     []Membership
 	Knocked     []Membership
 	AccountData []AccountData // global
+	Presence    []Presence
+	ToDevice    []ToDevice // in the order in which they came
+	DeviceLists DeviceListChanges
+	Keys        KeyCounts // of the device, as they are now
 }
 
 // Empty says whether nothing happened.
 func (a *SyncAnswer) Empty() bool {
-	return len(a.Joined)+len(a.Left)+len(a.Invited)+len(a.Knocked)+len(a.AccountData) == 0
+	return len(a.Joined)+len(a.Left)+len(a.Invited)+len(a.Knocked)+len(a.AccountData)+len(a.Presence)+len(a.ToDevice) == 0 &&
+		a.DeviceLists.Empty()
 }
 
 // Sync answers a query, waiting until something happens that concerns the user. When ctx ends first, it
@@ -46,6 +53,10 @@ func (s *Server) Sync(ctx context.Context, q SyncQuery) (*SyncAnswer, error) {
 	deadline := time.Now().Add(q.Wait)
 	watcher := s.users.watchers.watch(q.User)
 	defer s.users.watchers.unwatch(watcher)
+	defer s.syncs(q.User, q.Presence)()
+	if q.Device != nil && !q.First {
+		s.received(q.Device, q.Since)
+	}
 	for {
 		upto := s.Position()
 		answer := s.syncUpTo(q, upto)
@@ -69,9 +80,20 @@ func (s *Server) syncUpTo(q SyncQuery, upto Position) *SyncAnswer {
 	for {
 		answer, cut := s.collect(q, upto)
 		if cut == 0 {
+			s.addUnroomed(q, answer)
 			return answer
 		}
 		upto = cut
+	}
+}
+
+// addUnroomed adds what belongs to no room.
+func (s *Server) addUnroomed(q SyncQuery, answer *SyncAnswer) {
+	answer.Presence = s.presenceBetween(q.User, q.Since, answer.Next)
+	answer.DeviceLists = s.deviceListChanges(q, answer)
+	if q.Device != nil {
+		answer.ToDevice = s.toDeviceBetween(q.Device, q.Since, answer.Next)
+		answer.Keys = s.keyCounts(q.Device)
 	}
 }
 

@@ -16,8 +16,11 @@ type users struct {
 
 	hasher *Passwords // when the server has a private one
 
-	ephemerals ephemerals
-	watchers   watchers
+	ephemerals   ephemerals
+	presences    presences
+	watchers     watchers
+	seenMessages seenMessages
+	deviceLists  deviceLists
 }
 
 // account is one user. The lock of users guards it.
@@ -30,6 +33,7 @@ type account struct {
 	filters  []string
 	// forgotten rooms, with the position of the membership that was forgotten
 	forgotten map[string]Position
+	identity  *identity // nil until the user uploads cross-signing keys or signatures
 }
 
 // UserID returns the id of the local user that a client named, either by localpart or by full id. It fails

@@ -55,6 +55,9 @@ func (w *watchers) alert(concerned func(user string) bool) {
 	}
 }
 
+// anybody is concerned by what only a look can tell.
+func anybody(string) bool { return true }
+
 // alertUser wakes the syncs of one user.
 func (s *Server) alertUser(user string) {
 	s.users.watchers.alert(func(other string) bool { return other == user })

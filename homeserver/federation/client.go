@@ -318,4 +318,18 @@ func (c *Client) Profile(ctx context.Context, server, userID, field string) (pro
 	return profile, err
 }
 
+// QueryKeys implements homeserver.Remote.
+func (c *Client) QueryKeys(ctx context.Context, server string, q homeserver.KeyQuery) (a homeserver.KeyAnswer, err error) {
+	body := map[string]any{"device_keys": q}
+	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/query", body, &a)
+	return a, err
+}
+
+// ClaimKeys implements homeserver.Remote.
+func (c *Client) ClaimKeys(ctx context.Context, server string, claim homeserver.KeyClaim) (a homeserver.ClaimAnswer, err error) {
+	body := map[string]any{"one_time_keys": claim}
+	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/claim", body, &a)
+	return a, err
+}
+
 var _ homeserver.Remote = (*Client)(nil)

@@ -60,6 +60,7 @@ func (h *Handler) send(req asked) (any, error) {
 			}
 			answer.PDUs[id] = result
 		}
+		h.server.ReceiveEDUs(req.origin, t.EDUs)
 		return answer
 	})
 }
@@ -185,16 +186,27 @@ func (h *Handler) directory(req asked) (any, error) {
 }
 
 func (h *Handler) devices(req asked) (any, error) {
-	user := req.PathValue("user")
-	known, err := h.server.Devices(user)
-	if err != nil {
+	return h.server.ServeDevices(req.PathValue("user"))
+}
+
+func (h *Handler) userKeys(req asked) (any, error) {
+	var in struct {
+		Devices homeserver.KeyQuery `json:"device_keys"`
+	}
+	if err := decode(req.body, &in); err != nil {
 		return nil, err
 	}
-	devices := []map[string]any{}
-	for _, d := range known {
-		devices = append(devices, map[string]any{"device_id": d.ID, "device_display_name": d.Name, "keys": empty{}})
+	return h.server.ServeKeys(in.Devices), nil
+}
+
+func (h *Handler) claimKeys(req asked) (any, error) {
+	var in struct {
+		Keys homeserver.KeyClaim `json:"one_time_keys"`
 	}
-	return map[string]any{"user_id": user, "stream_id": 1, "devices": devices}, nil
+	if err := decode(req.body, &in); err != nil {
+		return nil, err
+	}
+	return h.server.ServeClaim(in.Keys), nil
 }
 
 // decode reads a body; unknown members are allowed, as the specification has it.

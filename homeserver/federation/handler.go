@@ -94,6 +94,8 @@ func (h *Handler) routes() {
 		v1 + "/query/profile":             {http.MethodGet: h.signed(0, h.profile)},
 		v1 + "/query/directory":           {http.MethodGet: h.signed(0, h.directory)},
 		v1 + "/user/devices/{user}":       {http.MethodGet: h.signed(0, h.devices)},
+		v1 + "/user/keys/query":           {http.MethodPost: h.signed(maxBody, h.userKeys)},
+		v1 + "/user/keys/claim":           {http.MethodPost: h.signed(maxBody, h.claimKeys)},
 	} {
 		h.mux.Handle(path, m)
 	}

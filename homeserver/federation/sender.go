@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -58,6 +59,7 @@ type Sender struct {
 type queue struct {
 	server  string
 	pending []*event.PDU
+	edus    []homeserver.EDU
 	txn     *transaction // tried and not taken yet
 	busy    bool         // a goroutine is sending
 	timer   *time.Timer  // runs until the next try; nil while busy
@@ -68,6 +70,8 @@ type queue struct {
 type transaction struct {
 	id   string
 	body []byte // canonical JSON
+	pdus []*event.PDU
+	edus []homeserver.EDU
 }
 
 // NewSender returns a sender that has nothing to do.
@@ -91,22 +95,33 @@ func (s *Sender) Close() {
 
 // Enqueue implements homeserver.Outbox.
 func (s *Sender) Enqueue(pdu *event.PDU, destinations []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, server := range destinations {
-		q := s.queues[server]
-		if q == nil {
-			q = &queue{server: server}
-			s.queues[server] = q
-		}
+	s.enqueue(destinations, func(q *queue) {
 		q.pending = append(q.pending, pdu)
 		if len(q.pending) > maxBacklog {
 			q.cut()
 		}
+	})
+}
+
+func (s *Sender) enqueue(destinations []string, put func(*queue)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, server := range destinations {
+		q := s.queueLocked(server)
+		put(q)
 		if !q.busy && q.timer == nil {
 			s.startLocked(q)
 		}
 	}
+}
+
+func (s *Sender) queueLocked(server string) *queue {
+	q := s.queues[server]
+	if q == nil {
+		q = &queue{server: server}
+		s.queues[server] = q
+	}
+	return q
 }
 
 // Wake tries at once to send what waits for a server: it was heard from.
@@ -170,28 +185,37 @@ func (s *Sender) next(q *queue) *transaction {
 	if q.txn != nil {
 		return q.txn
 	}
-	n := min(len(q.pending), maxPDUs)
-	if n == 0 {
+	n, edus := min(len(q.pending), maxPDUs), q.takeEDUs()
+	if n+len(edus) == 0 {
 		q.busy = false
 		delete(s.queues, q.server)
 		return nil
 	}
-	q.txn = &transaction{
-		id:   strconv.FormatUint(s.run, 36) + "-" + strconv.FormatUint(s.txns.Add(1), 10),
-		body: transactionBody(s.client.identity.Name, time.Now(), q.pending[:n]),
-	}
-	q.pending = append([]*event.PDU(nil), q.pending[n:]...)
+	q.txn = s.transaction(q.pending[:n:n], edus)
+	q.pending = slices.Clone(q.pending[n:])
 	return q.txn
 }
 
-// transactionBody is canonical by construction: PDUs are, and the members are in order.
-func transactionBody(origin string, now time.Time, pdus []*event.PDU) []byte {
+func (s *Sender) transaction(pdus []*event.PDU, edus []homeserver.EDU) *transaction {
+	return &transaction{
+		id:   strconv.FormatUint(s.run, 36) + "-" + strconv.FormatUint(s.txns.Add(1), 10),
+		body: transactionBody(s.client.identity.Name, time.Now(), pdus, edus),
+		pdus: pdus, edus: edus,
+	}
+}
+
+// transactionBody is canonical by construction: PDUs and the contents of EDUs are, and the members are in
+// order.
+func transactionBody(origin string, now time.Time, pdus []*event.PDU, edus []homeserver.EDU) []byte {
 	size := 100
 	for _, pdu := range pdus {
 		size += len(pdu.JSON()) + 1
 	}
-	b := append(make([]byte, 0, size), `{"edus":[],"origin":"`...)
-	b = append(b, origin...)
+	for _, edu := range edus {
+		size += len(edu.Content) + 64
+	}
+	b := appendEDUs(append(make([]byte, 0, size), `{"edus":[`...), edus)
+	b = append(append(b, `],"origin":"`...), origin...)
 	b = append(b, `","origin_server_ts":`...)
 	b = strconv.AppendInt(b, now.UnixMilli(), 10)
 	b = append(b, `,"pdus":[`...)
@@ -229,6 +253,7 @@ func (s *Sender) failed(q *queue, err error) {
 	if s.closed {
 		return
 	}
+	s.dropFleeting(q)
 	q.wait = s.retry.after(q.wait)
 	s.log.Debug("a transaction failed", "server", q.server, "again_in", q.wait, "error", err)
 	var mine *time.Timer
@@ -265,9 +290,7 @@ func (q *queue) cut() {
 			kept = append(kept, q.pending[i])
 		}
 	}
-	for i, j := 0, len(kept)-1; i < j; i, j = i+1, j-1 {
-		kept[i], kept[j] = kept[j], kept[i]
-	}
+	slices.Reverse(kept)
 	q.pending = append(kept, q.pending[first:]...)
 }
 

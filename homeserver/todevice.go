@@ -1,0 +1,159 @@
+package homeserver
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"slices"
+	"sync"
+)
+
+const (
+	// maxInbox is how many messages wait for a device; older ones give way. A device that never syncs must not
+	// fill the memory.
+	maxInbox = 10_000
+	// maxSeenMessages is how many ids of to-device messages from other servers are remembered.
+	maxSeenMessages = 1000
+)
+
+// ToDevice is a message to one device (client-server API, send-to-device messaging).
+type ToDevice struct {
+	Sender  string          `json:"sender"`
+	Type    string          `json:"type"`
+	Content json.RawMessage `json:"content"`
+
+	position Position
+}
+
+// DeviceMessages are the contents of to-device messages by user and device; the device "*" stands for all.
+type DeviceMessages map[string]map[string]json.RawMessage
+
+// toDeviceContent is the content of an m.direct_to_device EDU.
+type toDeviceContent struct {
+	Sender    string         `json:"sender"`
+	Type      string         `json:"type"`
+	MessageID string         `json:"message_id"`
+	Messages  DeviceMessages `json:"messages"`
+}
+
+// SendToDevices delivers messages to devices here and on other servers. Devices that do not exist are passed
+// over, as the sender cannot know.
+func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages) {
+	elsewhere := map[string]DeviceMessages{}
+	for user, contents := range messages {
+		server := serverOf(user)
+		if server == s.cfg.Name {
+			s.deliverToDevices(sender, kind, user, contents)
+			continue
+		}
+		if elsewhere[server] == nil {
+			elsewhere[server] = DeviceMessages{}
+		}
+		elsewhere[server][user] = contents
+	}
+	for server, messages := range elsewhere {
+		s.sendEDU(EDU{Type: eduToDevice}, toDeviceContent{sender, kind, rand.Text(), messages}, []string{server})
+	}
+}
+
+// receiveToDevice takes messages to devices from another server, each once.
+func (s *Server) receiveToDevice(origin string, content json.RawMessage) error {
+	var in toDeviceContent
+	if err := json.Unmarshal(content, &in); err != nil {
+		return err
+	}
+	if serverOf(in.Sender) != origin {
+		return failf(Forbidden, "%s is not a user of %s", in.Sender, origin)
+	}
+	if s.users.seenMessages.add(origin + " " + in.MessageID) {
+		for user, contents := range in.Messages {
+			s.deliverToDevices(in.Sender, in.Type, user, contents)
+		}
+	}
+	return nil
+}
+
+// seenMessages remembers the latest ids of messages. The zero value is empty.
+type seenMessages struct {
+	mu    sync.Mutex
+	ids   map[string]struct{}
+	order []string // oldest first
+}
+
+// add says whether an id is new.
+func (m *seenMessages) add(id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, seen := m.ids[id]; seen {
+		return false
+	}
+	if m.ids == nil {
+		m.ids = map[string]struct{}{}
+	}
+	m.ids[id] = struct{}{}
+	m.order = append(m.order, id)
+	if len(m.order) > maxSeenMessages {
+		delete(m.ids, m.order[0])
+		m.order = m.order[1:]
+	}
+	return true
+}
+
+func (s *Server) deliverToDevices(sender, kind, user string, contents map[string]json.RawMessage) {
+	u := &s.users
+	u.mu.Lock()
+	a := u.accounts[user]
+	if a != nil {
+		at := s.Bump()
+		for id, content := range contents {
+			message := ToDevice{sender, kind, content, at}
+			if id != "*" {
+				a.devices[id].put(message)
+				continue
+			}
+			for _, device := range a.devices {
+				device.put(message)
+			}
+		}
+	}
+	u.mu.Unlock()
+	if a != nil {
+		s.alertUser(user)
+	}
+}
+
+// put needs users.mu. A device that does not exist takes nothing.
+func (d *Device) put(message ToDevice) {
+	if d == nil {
+		return
+	}
+	d.inbox = append(d.inbox, message)
+	if len(d.inbox) > maxInbox {
+		d.inbox = slices.Clone(d.inbox[len(d.inbox)-maxInbox:])
+	}
+}
+
+// toDeviceBetween returns the messages that came for a device after since, up to and including upto.
+func (s *Server) toDeviceBetween(device *Device, since, upto Position) []ToDevice {
+	s.users.mu.RLock()
+	defer s.users.mu.RUnlock()
+	var came []ToDevice
+	for _, message := range device.inbox {
+		if since < message.position && message.position <= upto {
+			came = append(came, message)
+		}
+	}
+	return came
+}
+
+// received forgets the messages that a device has got: it has shown the position after them.
+func (s *Server) received(device *Device, upto Position) {
+	s.users.mu.Lock()
+	defer s.users.mu.Unlock()
+	rest := slices.IndexFunc(device.inbox, func(m ToDevice) bool { return m.position > upto })
+	switch {
+	case rest < 0:
+		device.inbox = nil
+	case rest > 0:
+		device.inbox = slices.Clone(device.inbox[rest:])
+	}
+}
