@@ -36,7 +36,7 @@ type transactions struct {
 type received struct {
 	id     string
 	done   chan struct{}
-	answer transactionAnswer // valid when done is closed
+	answer json.RawMessage // encoded, because one is kept for every origin; valid when done is closed
 }
 
 type transactionAnswer struct {
@@ -49,7 +49,7 @@ type pduResult struct {
 
 // once runs process for a transaction, or waits for the run that another request with the same transaction
 // has begun. Transactions of one origin run one after the other. ctx ends the wait, not the run.
-func (t *transactions) once(ctx context.Context, origin, id string, process func() transactionAnswer) (transactionAnswer, error) {
+func (t *transactions) once(ctx context.Context, origin, id string, process func() transactionAnswer) (json.RawMessage, error) {
 	for {
 		t.mu.Lock()
 		last := t.last[origin]
@@ -64,7 +64,7 @@ func (t *transactions) once(ctx context.Context, origin, id string, process func
 		select {
 		case <-last.done:
 		case <-ctx.Done():
-			return transactionAnswer{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 		if last.id == id {
 			return last.answer, nil
@@ -84,5 +84,8 @@ func (r *received) finished() bool {
 // run closes done also when process panics: no other transaction may wait for ever.
 func (r *received) run(process func() transactionAnswer) {
 	defer close(r.done)
-	r.answer = process()
+	r.answer = json.RawMessage(`{"pdus":{}}`)
+	if raw, err := json.Marshal(process()); err == nil {
+		r.answer = raw
+	}
 }
