@@ -19,6 +19,12 @@ func (m *Mesh) Lookup(name string) (int, bool) {
 	return id.(int), ok
 }
 
+// NameOf returns the name of a server, running or not. Removed servers are not found.
+func (m *Mesh) NameOf(id int) (string, bool) {
+	s, ok := m.Snapshot().Server(id)
+	return s.Name, ok
+}
+
 // Path sums up the path in force between two servers and back, and is false where there is none.
 func (m *Mesh) Path(from, to int) (node.Path, bool) {
 	r := m.routing.Load().current()

@@ -43,6 +43,25 @@ func FabricNode(id int) fabric.NodeID { return fabric.NodeID(id) }
 // linked to that server alone.
 func ClientFabricNode(id int) fabric.NodeID { return fabric.NodeID(id) | clientSide }
 
+// IDOf returns the id of the server that has a mesh address.
+func IDOf(a netip.Addr) (id int, ok bool) {
+	p, bytes := Prefix6, a.AsSlice()
+	if a.Is4() {
+		p = Prefix4
+	}
+	if !p.Contains(a) {
+		return 0, false
+	}
+	base := p.Addr().AsSlice()
+	last := len(bytes) - 4
+	id = int(binary.BigEndian.Uint32(bytes[last:])-binary.BigEndian.Uint32(base[last:])) - 1
+	if id < 0 || id > MaxID {
+		return 0, false
+	}
+	v4, v6 := Addrs(id)
+	return id, a == v4 || a == v6
+}
+
 func nth(p4, p6 netip.Prefix, id int) (netip.Addr, netip.Addr) {
 	if id < 0 || id > MaxID {
 		panic("node: server id out of range")

@@ -26,6 +26,8 @@ type Spec struct {
 type Network interface {
 	// Lookup returns the id of the server with a name, running or not.
 	Lookup(name string) (id int, ok bool)
+	// NameOf returns the name of a server, running or not.
+	NameOf(id int) (name string, ok bool)
 	// Path describes the path in force between two servers, and is false where there is none.
 	Path(from, to int) (Path, bool)
 }

@@ -15,6 +15,7 @@ import (
 	"meshsim/fabric"
 	"meshsim/gateway"
 	"meshsim/node"
+	"meshsim/node/directory"
 	"meshsim/port/netstack"
 )
 
@@ -54,7 +55,7 @@ func (d *Driver) run(r *resident, mesh node.Network) (*running, error) {
 		ID:        r.spec.ID,
 		Name:      r.spec.Name,
 		CA:        d.cfg.CA,
-		Directory: directory{mesh: mesh, from: r.spec.ID},
+		Directory: directory.Directory{Mesh: mesh, From: r.spec.ID},
 		Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			return n.host.DialContext(ctx, "tcp", to)
 		},
@@ -199,25 +200,3 @@ func (n *running) Resume(context.Context) error {
 
 // Client implements node.Node.
 func (n *running) Client() http.Handler { return n.admit(n.resident.client) }
-
-// directory is what a gateway sees of the mesh.
-type directory struct {
-	mesh node.Network
-	from int
-}
-
-// Lookup implements gateway.Directory.
-func (d directory) Lookup(name string) (gateway.Peer, bool) {
-	id, ok := d.mesh.Lookup(name)
-	if !ok {
-		return gateway.Peer{}, false
-	}
-	v4, _ := node.Addrs(id)
-	return gateway.Peer{ID: id, Addr: v4}, true
-}
-
-// Path implements gateway.Directory.
-func (d directory) Path(to int) (gateway.Path, bool) {
-	p, ok := d.mesh.Path(d.from, to)
-	return gateway.Path{Routes: p.Routes, RTT: p.RTT, Rate: p.Rate}, ok
-}

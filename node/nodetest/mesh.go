@@ -53,6 +53,18 @@ func (m *Mesh) Lookup(name string) (int, bool) {
 	return id, ok
 }
 
+// NameOf implements node.Network.
+func (m *Mesh) NameOf(id int) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, of := range m.names {
+		if of == id {
+			return name, true
+		}
+	}
+	return "", false
+}
+
 // Path implements node.Network.
 func (m *Mesh) Path(from, to int) (node.Path, bool) {
 	m.mu.Lock()
