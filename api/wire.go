@@ -96,19 +96,20 @@ type Room struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	Creator int    `json:"creator"` // server id
-	// Members says for each invited server how far it has come: "joining", "joined", "failed" or "left".
+	// Members says for each server that was asked to join how far it has come. What its users do later as clients of
+	// their own, leaving included, is not followed.
 	Members []RoomMember `json:"members"`
 }
 
 // RoomMember is one server's place in a room.
 type RoomMember struct {
 	Server int    `json:"server"`
-	State  string `json:"state" enum:"joining,joined,failed,left"`
+	State  string `json:"state" enum:"joining,joined,failed"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// A stream frame is one JSON text message of the WebSocket /api/v1/stream. Its type says which other field is
-// present. The first frame is a snapshot; a reader that fell behind gets another one.
+// Frame is one JSON text message of the WebSocket /api/v1/stream. Its type says which other field is present. The
+// first frame is a snapshot; a reader that fell behind gets another one.
 type Frame struct {
 	Type     string         `json:"type" enum:"snapshot,diff,events,counters"`
 	Snapshot *SnapshotFrame `json:"snapshot,omitempty"`

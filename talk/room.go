@@ -9,7 +9,8 @@ import (
 // State is how far a server has come on its way into a room.
 type State string
 
-// The states of a member.
+// The states of a member. Joined says that the server let its account in; whether that has left again, as a client of
+// its own, is not followed.
 const (
 	Joining State = "joining"
 	Joined  State = "joined"
@@ -110,7 +111,7 @@ func (t *Talk) add(room *Room) {
 	t.notifyLocked()
 }
 
-// set replaces the states of members of a room, adding those that are new.
+// setLocked replaces the states of members of a room, adding those that are new.
 func (t *Talk) setLocked(room *Room, changes []Member) *Room {
 	next := *room
 	next.Members = slices.Clone(room.Members)

@@ -651,7 +651,7 @@ export interface components {
             /** Format: int64 */
             server: number;
             /** @enum {string} */
-            state: "joining" | "joined" | "failed" | "left";
+            state: "joining" | "joined" | "failed";
         };
         SentGroup: {
             at_ms: number[];
