@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,6 +54,9 @@ func (v *v1) capture(_ context.Context, in *captureGet) (*huma.StreamResponse, e
 
 // scene is what a request wants to see. The pattern has been checked.
 func (v *v1) scene(in *captureGet) (fabric.Scene, error) {
+	if math.IsNaN(in.Seconds) { // which is neither below nor above a bound
+		return fabric.Scene{}, badValue("seconds is NaN: it must be a number from 0 to 86400")
+	}
 	if (in.Link == "") == (in.Server == "") {
 		return fabric.Scene{}, badValue("name either a link (link=0-3) or a server (server=0)")
 	}

@@ -127,6 +127,7 @@ func hostileV1() []hostile {
 		{"GET", v + "/captures?link=0-99", ``, 404, "99"},
 		{"GET", v + "/captures?server=99", ``, 404, "99"},
 		{"GET", v + "/captures?server=0&seconds=-1", ``, 422, "seconds is -1"},
+		{"GET", v + "/captures?server=0&seconds=NaN", ``, 422, "seconds is NaN"},
 		{"GET", v + "/captures?server=0&packets=many", ``, 422, "many"},
 		{"POST", v + "/stream", ``, 405, "POST"},
 		{"GET", v + "/nothing", ``, 404, "/api/v1/nothing"},

@@ -35,7 +35,6 @@ func (o *original) follow(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	defer cancel()
 	for err == nil {
 		var batch telemetry.Batch
 		if batch, err = events.Next(ctx); err != nil {
@@ -49,7 +48,7 @@ func (o *original) follow(w http.ResponseWriter, r *http.Request) {
 			return writeText(ctx, conn, encoded)
 		})
 	}
-	hangUp(conn, r.Context(), err)
+	hangUp(conn, r.Context(), cancel, err)
 }
 
 // eachNotification spells out a batch, one destination at a time. Transactions that failed have no word in

@@ -42,24 +42,25 @@ func (s *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	defer cancel()
 	err = s.follow(ctx, conn)
-	hangUp(conn, r.Context(), err)
+	hangUp(conn, r.Context(), cancel, err)
 }
 
-// upgrade makes a WebSocket of a request. The context ends when the reader goes; what it sends is ignored.
-// The guard has checked where the request comes from.
+// upgrade makes a WebSocket of a request. The context ends when the reader goes; what it sends is ignored. Once the
+// context has ended, the connection is cut after closeTimeout. The guard has checked where the request comes from.
 func upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, context.Context, context.CancelFunc, error) {
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	ctx, cancel := context.WithCancel(r.Context())
+	// Ending the context of a read cuts the connection: that comes after the time to close it in good order.
+	reading, cut := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(closeTimeout, cut) })
 	go func() {
 		defer cancel()
 		for {
-			// Ending this context would cut the connection before it can be closed in good order.
-			_, message, err := conn.Reader(context.WithoutCancel(ctx))
+			_, message, err := conn.Reader(reading)
 			if err != nil {
 				return
 			}
@@ -74,10 +75,9 @@ func upgrade(w http.ResponseWriter, r *http.Request) (*websocket.Conn, context.C
 // closeTimeout is how long a reader may take to agree to the end.
 const closeTimeout = 500 * time.Millisecond
 
-// hangUp ends a WebSocket with the reason.
-func hangUp(conn *websocket.Conn, server context.Context, err error) {
-	late := time.AfterFunc(closeTimeout, func() { conn.CloseNow() })
-	defer late.Stop()
+// hangUp ends a WebSocket with the reason. cancel ends the context that upgrade returned.
+func hangUp(conn *websocket.Conn, server context.Context, cancel context.CancelFunc, err error) {
+	cancel()
 	switch {
 	case server.Err() != nil:
 		conn.Close(websocket.StatusGoingAway, "meshsim is shutting down")

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -251,6 +254,38 @@ func TestReadersAreToldOfTheEnd(t *testing.T) {
 		if websocket.CloseStatus(err) != websocket.StatusGoingAway {
 			t.Errorf("ended with %v", err)
 		}
+	}
+}
+
+// A reader that was put to sleep does not answer the end. Ctrl-C must not wait for it.
+func TestReadersThatDoNotAnswerAreCutOff(t *testing.T) {
+	h := newHarness(t)
+	for _, path := range []string{"/event_notifs", prefix + "/stream"} {
+		conn, err := net.Dial("tcp", h.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(status, "101") {
+			t.Fatalf("%s answered %q, %v", path, status, err)
+		}
+	}
+	h.stop()
+	ended := make(chan struct{})
+	go func() {
+		h.front.streams.open.Wait()
+		h.front.original.open.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(2 * time.Second): // the library itself would wait for five
+		t.Error("the end waits for readers that do not answer")
 	}
 }
 
