@@ -106,18 +106,6 @@ func TestLateness(t *testing.T) {
 	}
 }
 
-func TestBuffers(t *testing.T) {
-	for _, n := range []int{0, 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1} {
-		b := Alloc(n)
-		if len(b) != n {
-			t.Errorf("got %d bytes, want %d", len(b), n)
-		}
-		Free(b)
-	}
-	Free(nil)
-	Free(make([]byte, 10)[3:])
-}
-
 func FuzzHeader(f *testing.F) {
 	for _, seed := range [][]byte{ipv4(0, 1, 60, 0), ipv6(0, 1, 60, 0), tcp4(0, 1, 100), tcp6(0, 1, 100)} {
 		f.Add(seed, true)
