@@ -60,8 +60,11 @@ func distribution(name string) link.Distribution {
 	return d
 }
 
-// percentage is a share of 1 in percent, without the last digits that the way there and back leaves.
-func percentage(share float64) float64 { return math.Round(share*1e11) / 1e9 }
+// percentage is a share of 1 in percent.
+func percentage(share float64) float64 { return float64(topo.PercentOf(share)) }
+
+// share is a percentage as a share of 1.
+func share(percentage float64) float64 { return topo.Percent(percentage).Share() }
 
 // mapped converts an optional value.
 func mapped[A, B any](from *A, convert func(A) B) *B {
@@ -121,7 +124,7 @@ func burstOf(g link.GilbertElliott) GilbertElliott {
 }
 
 func (g GilbertElliott) link() link.GilbertElliott {
-	return link.GilbertElliott{P: g.PPct / 100, R: g.RPct / 100, LossGood: g.LossGoodPct / 100, LossBad: g.LossBadPct / 100}
+	return link.GilbertElliott{P: share(g.PPct), R: share(g.RPct), LossGood: share(g.LossGoodPct), LossBad: share(g.LossBadPct)}
 }
 
 func paramsOf(p link.Params) LinkParams {

@@ -42,3 +42,33 @@ type Params struct {
 	MTU        int  // bytes of IP packet; 0: 1500
 	Down       bool // nothing passes
 }
+
+// DefaultMTU is the MTU, in bytes, where none is set.
+const DefaultMTU = 1500
+
+// Unimpaired reports whether the link treats all packets alike: it only delays them, so that a superpacket
+// may cross it whole.
+func (p Params) Unimpaired() bool {
+	return p.Rate == Unlimited && p.Jitter == 0 && p.Loss == 0 && p.Burst == nil &&
+		p.Duplicate == 0 && p.Reorder == 0 && p.Corrupt == 0 && !p.Down
+}
+
+// EffectiveMTU is MTU with its default filled in, in bytes.
+func (p Params) EffectiveMTU() int {
+	if p.MTU == 0 {
+		return DefaultMTU
+	}
+	return p.MTU
+}
+
+// minQueueLimit is the least a queue holds by default, in bytes.
+const minQueueLimit = 10_000
+
+// EffectiveQueueLimit is QueueLimit with its default filled in, in bytes: 200 ms at the link's rate, at
+// least 10,000.
+func (p Params) EffectiveQueueLimit() int {
+	if p.QueueLimit != 0 {
+		return p.QueueLimit
+	}
+	return int(min(max(int64(p.Rate)/8/5, minQueueLimit), MaxQueueLimit))
+}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -13,9 +14,6 @@ const (
 	MinMTU        = 68      // bytes, RFC 791; IPv6 needs 1280 (RFC 8200) and says so by ICMP
 	MaxMTU        = 65535   // bytes
 )
-
-// DefaultMTU is the MTU, in bytes, where none is set.
-const DefaultMTU = 1500
 
 // A ParamError names the parameter that is out of bounds, its value and what is allowed.
 type ParamError struct {
@@ -30,7 +28,7 @@ func (e *ParamError) Error() string {
 
 // Validate returns a *[ParamError] for the first parameter that is out of bounds, and nil if there is none.
 func (p Params) Validate() error {
-	checks := []error{
+	return cmp.Or(
 		p.validateRate(),
 		validateTime("delay", p.Delay),
 		validateTime("jitter", p.Jitter),
@@ -44,13 +42,7 @@ func (p Params) Validate() error {
 		validateSize("queue limit", p.QueueLimit, 1, MaxQueueLimit),
 		validateSize("overhead", p.Overhead, 1, MaxOverhead),
 		validateSize("MTU", p.MTU, MinMTU, MaxMTU),
-	}
-	for _, err := range checks {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	)
 }
 
 func (p Params) validateRate() error {
@@ -71,18 +63,12 @@ func (g *GilbertElliott) validate() error {
 	if g == nil {
 		return nil
 	}
-	checks := []error{
+	return cmp.Or(
 		validateShare("burst p", g.P),
 		validateShare("burst r", g.R),
 		validateShare("burst loss in the good state", g.LossGood),
 		validateShare("burst loss in the bad state", g.LossBad),
-	}
-	for _, err := range checks {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	)
 }
 
 func validateTime(name string, d time.Duration) error {
@@ -106,31 +92,4 @@ func validateSize(name string, v, low, high int) error {
 		return nil
 	}
 	return &ParamError{name, v, fmt.Sprintf("0 (the default), or %d to %d bytes", low, high)}
-}
-
-// Unimpaired reports whether the link treats all packets alike: it only delays them, so that a superpacket
-// may cross it whole.
-func (p Params) Unimpaired() bool {
-	return p.Rate == Unlimited && p.Jitter == 0 && p.Loss == 0 && p.Burst == nil &&
-		p.Duplicate == 0 && p.Reorder == 0 && p.Corrupt == 0 && !p.Down
-}
-
-// EffectiveMTU is MTU with its default filled in, in bytes.
-func (p Params) EffectiveMTU() int {
-	if p.MTU == 0 {
-		return DefaultMTU
-	}
-	return p.MTU
-}
-
-// minQueueLimit is the least a queue holds by default, in bytes.
-const minQueueLimit = 10_000
-
-// EffectiveQueueLimit is QueueLimit with its default filled in, in bytes: 200 ms at the link's rate, at
-// least 10,000.
-func (p Params) EffectiveQueueLimit() int {
-	if p.QueueLimit != 0 {
-		return p.QueueLimit
-	}
-	return int(min(max(int64(p.Rate)/8/5, minQueueLimit), MaxQueueLimit))
 }

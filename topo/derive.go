@@ -33,7 +33,7 @@ func (s Settings) ClientLink() link.Params {
 		Delay:             s.ClientLatency,
 		Jitter:            share(s.ClientJitter, s.ClientLatency),
 		JitterCorrelation: jitterCorrelation,
-		Loss:              s.ClientLoss.fraction(),
+		Loss:              s.ClientLoss.Share(),
 	}
 }
 
@@ -60,11 +60,11 @@ func (s *Settings) direction(geometric time.Duration, pin *Pin, cut bool) link.P
 		Delay:              or(pin.Latency, geometric),
 		JitterDistribution: or(pin.JitterDistribution, link.Uniform),
 		JitterCorrelation:  jitterCorrelation,
-		Loss:               or(pin.Loss, s.Loss).fraction(),
+		Loss:               or(pin.Loss, s.Loss).Share(),
 		Burst:              pin.Burst,
-		Duplicate:          or(pin.Duplicate, 0).fraction(),
-		Reorder:            or(pin.Reorder, 0).fraction(),
-		Corrupt:            or(pin.Corrupt, 0).fraction(),
+		Duplicate:          or(pin.Duplicate, 0).Share(),
+		Reorder:            or(pin.Reorder, 0).Share(),
+		Corrupt:            or(pin.Corrupt, 0).Share(),
 		QueueLimit:         or(pin.Queue, 0),
 		Overhead:           or(pin.Overhead, 0),
 		MTU:                or(pin.MTU, 0),
@@ -72,15 +72,13 @@ func (s *Settings) direction(geometric time.Duration, pin *Pin, cut bool) link.P
 	}
 	p.Jitter = share(or(pin.Jitter, s.Jitter), p.Delay)
 	if pin.JitterCorrelation != nil {
-		p.JitterCorrelation = pin.JitterCorrelation.fraction()
+		p.JitterCorrelation = pin.JitterCorrelation.Share()
 	}
 	return p
 }
 
-func (p Percent) fraction() float64 { return float64(p) / 100 }
-
 func share(p Percent, of time.Duration) time.Duration {
-	return time.Duration(math.Round(float64(of) * p.fraction()))
+	return time.Duration(math.Round(float64(of) * p.Share()))
 }
 
 func or[T any](pinned *T, derived T) T {

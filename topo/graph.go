@@ -7,6 +7,15 @@ import (
 	"meshsim/link"
 )
 
+// Node is a server to be wired.
+type Node struct {
+	ID   int
+	X, Y float64 // pixels of the canvas at zoom 1
+}
+
+// Pair names a link by its ends; A < B.
+type Pair struct{ A, B int }
+
 // Link is one link of a graph with the parameters in force.
 type Link struct {
 	Pair
@@ -29,6 +38,11 @@ func PairOf(a, b int) Pair {
 // Compare orders pairs by A, then B.
 func (p Pair) Compare(q Pair) int {
 	return cmp.Or(cmp.Compare(p.A, q.A), cmp.Compare(p.B, q.B))
+}
+
+// SortLinks puts links in the order in which a [Graph] holds them.
+func SortLinks(links []Link) {
+	slices.SortFunc(links, func(l, m Link) int { return l.Compare(m.Pair) })
 }
 
 // Link returns the link of a pair, and false where there is none.

@@ -1,6 +1,35 @@
 package topo
 
-import "slices"
+import (
+	"time"
+
+	"meshsim/link"
+)
+
+// Pin holds what is fixed for one direction of one link; nil is derived from the canvas and the settings. What
+// is pointed at never changes: pins are shared between graphs, snapshots and readers.
+type Pin struct {
+	Latency   *time.Duration
+	Bandwidth *link.BitRate
+	Jitter    *Percent // of the link's latency
+	Loss      *Percent
+
+	JitterDistribution *link.Distribution
+	JitterCorrelation  *Percent
+	Burst              *link.GilbertElliott // instead of independent loss
+	Duplicate          *Percent
+	Reorder            *Percent
+	Corrupt            *Percent
+	Queue              *int // bytes
+	Overhead           *int // bytes added to every packet
+	MTU                *int // bytes
+}
+
+// LinkPins are the pins of a link: AB holds for packets from A to B.
+type LinkPins struct {
+	AB, BA Pin
+	Cut    bool // the link exists and carries nothing
+}
 
 // Merge takes over what is set in q.
 func (p *Pin) Merge(q Pin) {
@@ -46,9 +75,4 @@ func unset[T any](p **T, q *T) {
 	if q != nil {
 		*p = nil
 	}
-}
-
-// SortLinks puts links in the order in which a [Graph] holds them.
-func SortLinks(links []Link) {
-	slices.SortFunc(links, func(l, m Link) int { return l.Compare(m.Pair) })
 }

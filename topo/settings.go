@@ -12,9 +12,6 @@ import (
 	"meshsim/link"
 )
 
-// Percent is a share of a hundred: 2.5 is 2.5 %.
-type Percent float64
-
 // Cost is what routes minimise.
 type Cost string
 
@@ -53,38 +50,4 @@ func Defaults() Settings {
 		Neighbours:      5,
 		ClientBandwidth: 512_000,
 	}
-}
-
-// Node is a server to be wired.
-type Node struct {
-	ID   int
-	X, Y float64 // pixels of the canvas at zoom 1
-}
-
-// Pair names a link by its ends; A < B.
-type Pair struct{ A, B int }
-
-// Pin holds what is fixed for one direction of one link; nil is derived from the canvas and the settings. What
-// is pointed at never changes: pins are shared between graphs, snapshots and readers.
-type Pin struct {
-	Latency   *time.Duration
-	Bandwidth *link.BitRate
-	Jitter    *Percent // of the link's latency
-	Loss      *Percent
-
-	JitterDistribution *link.Distribution
-	JitterCorrelation  *Percent
-	Burst              *link.GilbertElliott // instead of independent loss
-	Duplicate          *Percent
-	Reorder            *Percent
-	Corrupt            *Percent
-	Queue              *int // bytes
-	Overhead           *int // bytes added to every packet
-	MTU                *int // bytes
-}
-
-// LinkPins are the pins of a link: AB holds for packets from A to B.
-type LinkPins struct {
-	AB, BA Pin
-	Cut    bool // the link exists and carries nothing
 }

@@ -1,6 +1,7 @@
 package topo
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -29,7 +30,7 @@ func (e *RangeError) Error() string {
 
 // Validate returns a [*RangeError] for the first setting that is not allowed.
 func (s Settings) Validate() error {
-	return first(
+	return cmp.Or(
 		checkRate("bandwidth", s.Bandwidth),
 		checkMaxLatency(s.MaxLatency),
 		check("min_bandwidth", s.MinBandwidth, 0, unlimitedCounts-1, "0 (no minimum) to less than 100Gbit", formatMinimum),
@@ -47,7 +48,7 @@ func (s Settings) Validate() error {
 
 // Validate returns a [*RangeError] for the first value that is not allowed.
 func (p Pin) Validate() error {
-	return first(
+	return cmp.Or(
 		checkPin("latency", p.Latency, checkLatency),
 		checkPin("bandwidth", p.Bandwidth, checkRate),
 		checkPin("jitter", p.Jitter, checkPercent),
@@ -72,21 +73,12 @@ func (p Pin) Validate() error {
 
 // Validate returns a [*RangeError] for the first value of either direction that is not allowed.
 func (p LinkPins) Validate() error {
-	return first(p.AB.Validate(), p.BA.Validate())
+	return cmp.Or(p.AB.Validate(), p.BA.Validate())
 }
 
 // ValidatePosition returns a [*RangeError] for a position that is not on the canvas.
 func ValidatePosition(x, y float64) error {
-	return first(checkCoordinate("x", x), checkCoordinate("y", y))
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(checkCoordinate("x", x), checkCoordinate("y", y))
 }
 
 // check is false for NaN whatever the limits.
@@ -156,16 +148,13 @@ func checkDistribution(field string, d link.Distribution) error {
 }
 
 func checkBurst(field string, b link.GilbertElliott) error {
-	return first(
-		checkPercent(field+" p", Percent(b.P*100)),
-		checkPercent(field+" r", Percent(b.R*100)),
-		checkPercent(field+" loss_good", Percent(b.LossGood*100)),
-		checkPercent(field+" loss_bad", Percent(b.LossBad*100)),
+	return cmp.Or(
+		checkPercent(field+" p", PercentOf(b.P)),
+		checkPercent(field+" r", PercentOf(b.R)),
+		checkPercent(field+" loss_good", PercentOf(b.LossGood)),
+		checkPercent(field+" loss_bad", PercentOf(b.LossBad)),
 	)
 }
-
-// String formats the percentage as it is written in mesh files.
-func (p Percent) String() string { return formatFloat(float64(p)) + " %" }
 
 // formatMinimum is for a rate whose 0 is not link.Unlimited.
 func formatMinimum(r link.BitRate) string { return strconv.FormatInt(int64(r), 10) + " bit/s" }

@@ -1,7 +1,6 @@
 package meshfile
 
 import (
-	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -167,16 +166,10 @@ func pinOf(p topo.Pin) *pin {
 	}
 	if g := p.Burst; g != nil {
 		out.Burst = &burst{
-			P: percentOf(g.P), R: percentOf(g.R), LossGood: percentOf(g.LossGood), LossBad: percentOf(g.LossBad),
+			P: percent(topo.PercentOf(g.P)), R: percent(topo.PercentOf(g.R)), LossGood: percent(topo.PercentOf(g.LossGood)), LossBad: percent(topo.PercentOf(g.LossBad)),
 		}
 	}
 	return out
-}
-
-// percentOf rounds to what a person may have written, so that writing and reading changes nothing.
-func percentOf(probability float64) percent {
-	const digits = 1e9
-	return percent(math.Round(probability*100*digits) / digits)
 }
 
 // topo is the empty pin for nil.
@@ -200,7 +193,7 @@ func (p *pin) topo() topo.Pin {
 	}
 	if b := p.Burst; b != nil {
 		out.Burst = &link.GilbertElliott{
-			P: float64(b.P) / 100, R: float64(b.R) / 100, LossGood: float64(b.LossGood) / 100, LossBad: float64(b.LossBad) / 100,
+			P: topo.Percent(b.P).Share(), R: topo.Percent(b.R).Share(), LossGood: topo.Percent(b.LossGood).Share(), LossBad: topo.Percent(b.LossBad).Share(),
 		}
 	}
 	return out
