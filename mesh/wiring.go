@@ -111,8 +111,8 @@ func linkID(p topo.Pair) fabric.LinkID {
 type router struct{ table *route.Table }
 
 func (r router) NextHop(at, dst fabric.NodeID) (fabric.NodeID, bool) {
-	from, fromClient := serverOf(at)
-	to, toClient := serverOf(dst)
+	from, fromClient := node.ServerOf(at)
+	to, toClient := node.ServerOf(dst)
 	switch {
 	case fromClient:
 		return node.FabricNode(from), true
@@ -121,12 +121,6 @@ func (r router) NextHop(at, dst fabric.NodeID) (fabric.NodeID, bool) {
 	}
 	next, ok := r.table.NextHop(from, to)
 	return node.FabricNode(next), ok
-}
-
-// serverOf says which server a fabric node belongs to, and whether it is its client side.
-func serverOf(n fabric.NodeID) (id int, client bool) {
-	side := node.ClientFabricNode(0) &^ node.FabricNode(0)
-	return int(n &^ side), n&side != 0
 }
 
 // routings are the route tables that paths may still be asked of, the one in force last.

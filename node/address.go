@@ -62,6 +62,9 @@ func IDOf(a netip.Addr) (id int, ok bool) {
 	return id, a == v4 || a == v6
 }
 
+// ServerOf says which server a fabric node belongs to, and whether it is the server's client side.
+func ServerOf(n fabric.NodeID) (id int, client bool) { return int(n &^ clientSide), n&clientSide != 0 }
+
 func nth(p4, p6 netip.Prefix, id int) (netip.Addr, netip.Addr) {
 	if id < 0 || id > MaxID {
 		panic("node: server id out of range")

@@ -30,8 +30,13 @@ func TestAddresses(t *testing.T) {
 			}
 		})
 	}
-	if node.FabricNode(3) == node.ClientFabricNode(3) {
-		t.Error("a server and its client side are one fabric node")
+	for _, c := range cases {
+		if id, client := node.ServerOf(node.FabricNode(c.id)); id != c.id || client {
+			t.Errorf("the fabric node of server %d is taken for that of %d, client side: %v", c.id, id, client)
+		}
+		if id, client := node.ServerOf(node.ClientFabricNode(c.id)); id != c.id || !client {
+			t.Errorf("the client side of server %d is taken for that of %d, client side: %v", c.id, id, client)
+		}
 	}
 }
 
