@@ -20,9 +20,10 @@ func (s *Server) backfill(ctx context.Context, r *room, limit int) (int, error) 
 	if len(from) == 0 || s.cfg.Remote == nil {
 		return 0, nil
 	}
+	limit = min(limit, maxBackfill)
 	var last error
 	for _, server := range r.otherServers(s.cfg.Name) {
-		raws, err := s.cfg.Remote.Backfill(ctx, server, string(r.id), from, min(limit, maxBackfill))
+		raws, err := s.cfg.Remote.Backfill(ctx, server, string(r.id), from, limit)
 		if err != nil {
 			last = err
 			if ctx.Err() != nil {
@@ -30,7 +31,7 @@ func (s *Server) backfill(ctx context.Context, r *room, limit int) (int, error) 
 			}
 			continue
 		}
-		if added := s.addHistory(r, s.vetAll(ctx, raws, r.version)); added > 0 {
+		if added := s.addHistory(r, s.vetAll(ctx, atMost(raws, limit), r.version)); added > 0 {
 			return added, nil
 		}
 	}

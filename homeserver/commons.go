@@ -27,7 +27,7 @@ type Commons struct {
 	authed   map[*event.PDU]struct{}          // allowed by their auth events, which are authed too
 	states   map[uint64][]*State              // every snapshot once, by fingerprint
 	numbers  uint64                           // of snapshots so far
-	resolved map[string]*State                // results of state resolution by the numbers of the snapshots
+	resolved map[[sha256.Size]byte]*State     // results of state resolution by the numbers of the snapshots
 
 	keyMu sync.RWMutex
 	keys  map[keyName]verifyKey
@@ -49,12 +49,13 @@ func NewCommons() *Commons {
 		verified: map[*event.PDU]bool{},
 		authed:   map[*event.PDU]struct{}{},
 		states:   map[uint64][]*State{},
-		resolved: map[string]*State{},
+		resolved: map[[sha256.Size]byte]*State{},
 		keys:     map[keyName]verifyKey{},
 	}
 }
 
-// parse reads a PDU, once for all servers that receive the same bytes.
+// parse reads a PDU, once for all servers that receive the same bytes. It is kept once its signatures were found right:
+// strangers could send any number of others.
 func (c *Commons) parse(raw []byte, version *matrix.RoomVersion) (*event.PDU, error) {
 	sum := sha256.Sum256(raw)
 	c.mu.RLock()
@@ -63,11 +64,7 @@ func (c *Commons) parse(raw []byte, version *matrix.RoomVersion) (*event.PDU, er
 	if pdu != nil && pdu.Version() == version {
 		return pdu, nil
 	}
-	pdu, err := event.Parse(raw, version)
-	if err != nil {
-		return nil, err
-	}
-	return c.keep(pdu), nil
+	return event.Parse(raw, version)
 }
 
 // keep returns the one PDU of the process with the bytes of pdu.
@@ -159,14 +156,14 @@ func (c *Commons) intern(ids stateres.State) *State {
 }
 
 // resolution returns the remembered result of a state resolution.
-func (c *Commons) resolution(key string) (*State, bool) {
+func (c *Commons) resolution(key [sha256.Size]byte) (*State, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	s, ok := c.resolved[key]
 	return s, ok
 }
 
-func (c *Commons) setResolution(key string, s *State) {
+func (c *Commons) setResolution(key [sha256.Size]byte, s *State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.resolved[key] = s

@@ -16,7 +16,8 @@ import (
 const (
 	missingPerRequest = 100
 	missingRounds     = 40
-	maxMissingStates  = 20 // gaps closed by asking for the state
+	maxMissingStates  = 20  // gaps closed by asking for the state
+	maxEarliest       = 200 // known events that are named, so that the request stays small
 )
 
 // unavailableError says that events are missing and no server gave them now. Trying again may help: the server
@@ -114,7 +115,8 @@ func (f *fetch) hasGapLocked(pdu *event.PDU) bool {
 	return false
 }
 
-// earliest names what is known: the forward extremities, and where this server's part of the graph begins.
+// earliest names what is known: the forward extremities, and where this server's part of the graph begins. Where that
+// is much it names the latest: strangers decide how many gaps a graph has.
 func (f *fetch) earliest() []string {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
@@ -127,7 +129,7 @@ func (f *fetch) earliest() []string {
 			ids = append(ids, string(id))
 		}
 	}
-	return ids
+	return ids[max(0, len(ids)-maxEarliest):]
 }
 
 func (r *room) floorDepth() int64 {
@@ -138,7 +140,7 @@ func (r *room) floorDepth() int64 {
 
 // take adds events to the pool and returns how many were new.
 func (f *fetch) take(ctx context.Context, raws []json.RawMessage) (added int) {
-	for _, pdu := range f.s.vetAll(ctx, raws, f.r.version) {
+	for _, pdu := range f.s.vetAll(ctx, atMost(raws, missingPerRequest), f.r.version) {
 		if pdu.RoomID() != f.r.id || f.pool[pdu.ID()] != nil || f.s.has(f.r, pdu) {
 			continue
 		}
@@ -146,6 +148,11 @@ func (f *fetch) take(ctx context.Context, raws []json.RawMessage) (added int) {
 		added++
 	}
 	return added
+}
+
+// atMost leaves out what another server answers beyond what it was asked for.
+func atMost(raws []json.RawMessage, limit int) []json.RawMessage {
+	return raws[:min(len(raws), limit)]
 }
 
 // sorted returns the pool, events before those that refer to them.
@@ -293,8 +300,10 @@ func (r *room) unknown(ids []string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var unknown []string
+	seen := map[string]bool{}
 	for _, id := range ids {
-		if r.nodes[matrix.EventID(id)] == nil && !slices.Contains(unknown, id) {
+		if r.nodes[matrix.EventID(id)] == nil && !seen[id] {
+			seen[id] = true
 			unknown = append(unknown, id)
 		}
 	}

@@ -47,6 +47,9 @@ func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMess
 	if err != nil {
 		return nil, err
 	}
+	if pdu.RoomID() != r.id {
+		return nil, failf(BadRequest, "a PDU says two room ids, %s and %s", r.id, pdu.RoomID())
+	}
 	if s.has(r, pdu) {
 		return pdu, nil
 	}

@@ -159,6 +159,9 @@ func (s *Server) enter(ctx context.Context, server string, pdu *event.PDU, answe
 	if r == nil {
 		r = newRoom(pdu.RoomID(), version)
 	}
+	if r.version != version {
+		return failf(Unreachable, "%s answered make_join with room version %s, the room has %s", server, version.ID, r.version.ID)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := s.learnStateLocked(r, auth, state)

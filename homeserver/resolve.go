@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 
@@ -50,13 +51,14 @@ func (s *State) ordinal() uint64 {
 	return s.number
 }
 
-// resolutionKey names a set of snapshots.
-func resolutionKey(version *matrix.RoomVersion, states []*State) string {
+// resolutionKey names a set of snapshots. It is a hash, because a room may have thousands of extremities, and each
+// resolution is remembered.
+func resolutionKey(version *matrix.RoomVersion, states []*State) [sha256.Size]byte {
 	key := []byte(version.ID)
 	for _, s := range states {
 		key = binary.BigEndian.AppendUint64(key, s.ordinal())
 	}
-	return string(key)
+	return sha256.Sum256(key)
 }
 
 // resolvable gives state resolution the events of a room. The room is locked.

@@ -59,20 +59,13 @@ func (n *node) visibleTo(origin string) bool {
 	if n.is(outlier) || n.pdu.IsState() || string(n.pdu.Sender().Server()) == origin {
 		return true
 	}
-	var content struct {
-		Visibility string `json:"history_visibility"`
-	}
-	pdu := n.before.Get(matrix.TypeHistoryVisibility, "")
-	if pdu == nil || json.Unmarshal(pdu.Content(), &content) != nil {
+	switch visibility(n.before) {
+	case worldReadable, shared:
 		return true
-	}
-	switch content.Visibility {
-	case "joined":
-		return n.before.hasServer(origin)
-	case "invited":
+	case invited:
 		return n.before.hasServer(origin) || n.before.hasInvited(origin)
 	}
-	return true
+	return n.before.hasServer(origin)
 }
 
 func (s *State) hasInvited(server string) bool {

@@ -26,6 +26,7 @@ func (s *Server) vet(ctx context.Context, pdu *event.PDU) (*event.PDU, error) {
 		if err := event.VerifySignatures(pdu, s.keyLookup(ctx)); err != nil {
 			return nil, err
 		}
+		pdu = s.commons.keep(pdu)
 		hash = pdu.CheckContentHash()
 		s.commons.setVerdict(pdu, hash)
 	}
@@ -77,7 +78,7 @@ func (s *Server) vetFor(ctx context.Context, pdu *event.PDU) (*event.PDU, error)
 	if !pdu.CheckContentHash() {
 		return nil, failf(BadRequest, "the content hash of event %s is wrong", pdu.ID())
 	}
-	return pdu, nil
+	return s.commons.keep(pdu), nil
 }
 
 // verifyOne checks that a server has signed an event.
