@@ -111,7 +111,8 @@ func (m *Mesh) SetSettings(ctx context.Context, s topo.Settings) error {
 	return m.do(ctx, func(o *owner) error { return o.setSettings(s) })
 }
 
-// PinLink replaces the pins of a link, both directions and whether it is cut.
+// PinLink replaces the pins of a link: both directions, and whether it is cut. A link that is cut carries nothing,
+// stays in the graph, and routes avoid it.
 //
 // This and all commands for a link need the link to exist or to have pins: a pair that is neither linked nor
 // pinned is NotFound. Pins stay when the link goes, because an end was moved, stopped or removed, and hold
@@ -119,13 +120,6 @@ func (m *Mesh) SetSettings(ctx context.Context, s topo.Settings) error {
 func (m *Mesh) PinLink(ctx context.Context, p topo.Pair, pins topo.LinkPins) error {
 	return m.do(ctx, func(o *owner) error {
 		return o.editPins(p, func(old *topo.LinkPins) { *old = pins })
-	})
-}
-
-// UnpinLink removes all pins of a link. A cut link stays cut.
-func (m *Mesh) UnpinLink(ctx context.Context, p topo.Pair) error {
-	return m.do(ctx, func(o *owner) error {
-		return o.editPins(p, func(old *topo.LinkPins) { *old = topo.LinkPins{Cut: old.Cut} })
 	})
 }
 
@@ -146,18 +140,6 @@ func (m *Mesh) UnpinParams(ctx context.Context, p topo.Pair, pin topo.Pin) error
 			old.AB.Clear(pin)
 			old.BA.Clear(pin)
 		})
-	})
-}
-
-// CutLink makes a link carry nothing. It stays in the graph, and routes avoid it.
-func (m *Mesh) CutLink(ctx context.Context, p topo.Pair) error { return m.setCut(ctx, p, true) }
-
-// RestoreLink undoes [Mesh.CutLink].
-func (m *Mesh) RestoreLink(ctx context.Context, p topo.Pair) error { return m.setCut(ctx, p, false) }
-
-func (m *Mesh) setCut(ctx context.Context, p topo.Pair, cut bool) error {
-	return m.do(ctx, func(o *owner) error {
-		return o.editPins(p, func(old *topo.LinkPins) { old.Cut = cut })
 	})
 }
 

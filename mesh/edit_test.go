@@ -120,7 +120,7 @@ func TestPins(t *testing.T) {
 		if got := delays(); got != [2]time.Duration{pixels(100), pixels(9)} {
 			t.Errorf("pinned in one direction: %v", got)
 		}
-		b.must(b.UnpinLink(ctx, p))
+		b.must(b.PinLink(ctx, p, topo.LinkPins{}))
 		if len(b.Snapshot().Pins) > 0 || delays()[1] != pixels(100) {
 			t.Errorf("pins are left: %v", b.Snapshot().Pins)
 		}
@@ -141,7 +141,7 @@ func TestPinsThatAreRefused(t *testing.T) {
 		b.wantKind(b.PinParams(ctx, topo.Pair{A: 0, B: 0}, pin), Invalid)
 		b.wantKind(b.PinParams(ctx, topo.Pair{A: 1, B: 0}, pin), Invalid)
 		b.wantKind(b.PinParams(ctx, topo.Pair{A: 0, B: 1}, topo.Pin{Latency: new(-pixels(1))}), Invalid)
-		b.wantKind(b.CutLink(ctx, topo.Pair{A: 1, B: 2}), NotFound)
+		b.wantKind(b.PinLink(ctx, topo.Pair{A: 1, B: 2}, topo.LinkPins{Cut: true}), NotFound)
 		if b.Snapshot() != before {
 			t.Error("a refused pin changed something")
 		}
@@ -174,18 +174,18 @@ func TestCutLinkIsAvoided(t *testing.T) {
 			t.Fatalf("path: %+v", direct)
 		}
 		b.must(b.Move(ctx, 2, 110, 0))
-		b.must(b.CutLink(ctx, p))
+		b.must(b.PinLink(ctx, p, topo.LinkPins{Cut: true}))
 		if l, _ := b.fabric.link(0, 2); !l.AB.Down || !l.BA.Down {
 			t.Error("the link is not down")
 		}
 		if nodes, _ := b.PathNodes(b.Snapshot().Routes, 0, 2); !slices.Equal(nodes, []int{0, 1, 2}) {
 			t.Errorf("path round the cut: %v", nodes)
 		}
-		b.must(b.UnpinLink(ctx, p))
+		b.must(b.UnpinParams(ctx, p, topo.Pin{Latency: new(pixels(1))}))
 		if !b.Snapshot().Pins[p].Cut {
 			t.Error("unpinning restored the link")
 		}
-		b.must(b.RestoreLink(ctx, p))
+		b.must(b.PinLink(ctx, p, topo.LinkPins{}))
 		if nodes, _ := b.PathNodes(b.Snapshot().Routes, 0, 2); !slices.Equal(nodes, []int{0, 2}) {
 			t.Errorf("path over the restored link: %v", nodes)
 		}
@@ -252,9 +252,9 @@ func TestOldPathsAreRememberedForAWhile(t *testing.T) {
 		b.place(3, 100)
 		ctx := b.t.Context()
 		b.must(b.Move(ctx, 2, 200, 0))
-		b.must(b.CutLink(ctx, topo.Pair{A: 0, B: 2}))
+		b.must(b.PinLink(ctx, topo.Pair{A: 0, B: 2}, topo.LinkPins{Cut: true}))
 		old := b.Snapshot().Routes
-		b.must(b.RestoreLink(ctx, topo.Pair{A: 0, B: 2}))
+		b.must(b.PinLink(ctx, topo.Pair{A: 0, B: 2}, topo.LinkPins{}))
 		if nodes, _ := b.PathNodes(old, 0, 2); !slices.Equal(nodes, []int{0, 1, 2}) {
 			t.Errorf("the path as it was: %v", nodes)
 		}

@@ -48,7 +48,7 @@ func TestSubscriptionTellsOfPinsThatChangeNoParameter(t *testing.T) {
 		ctx, s, p := b.t.Context(), b.Subscribe(), topo.Pair{A: 0, B: 1}
 		for _, edit := range []func() error{
 			func() error { return b.PinParams(ctx, p, topo.Pin{Latency: new(pixels(50))}) },
-			func() error { return b.UnpinLink(ctx, p) },
+			func() error { return b.PinLink(ctx, p, topo.LinkPins{}) },
 		} {
 			b.must(edit())
 			c, err := s.Next(ctx)
