@@ -40,15 +40,8 @@ func (e *IdentifierError) Error() string {
 	return fmt.Sprintf("%s %q: %s", e.Kind, e.Value, e.Reason)
 }
 
-// ParseServerName checks the grammar of the Matrix appendices, "Server Name".
-func ParseServerName(s string) (ServerName, error) {
-	if !validServerName(s) {
-		return "", &IdentifierError{"server name", s, "must be a DNS name or IP literal with an optional port"}
-	}
-	return ServerName(s), nil
-}
-
-// Valid tells whether the name satisfies the server name grammar.
+// Valid tells whether the name satisfies the grammar of the Matrix appendices, "Server Name": a DNS name or an IP
+// literal with an optional port.
 func (n ServerName) Valid() bool { return validServerName(string(n)) }
 
 // ParseUserID checks the form that servers must accept from each other: any localpart without NUL and ":",
@@ -113,15 +106,7 @@ func (r RoomID) CreateEventID() EventID {
 	return EventID("$" + r[1:])
 }
 
-// ParseEventID checks "$" and 43 characters of URL-safe Base64.
-func ParseEventID(s string) (EventID, error) {
-	if !strings.HasPrefix(s, "$") || !validHashID(s) {
-		return "", &IdentifierError{"event ID", s, "must be $ and 43 characters of URL-safe Base64"}
-	}
-	return EventID(s), nil
-}
-
-// Valid tells whether the id passes ParseEventID.
+// Valid tells whether the id is "$" and 43 characters of URL-safe Base64.
 func (e EventID) Valid() bool { return strings.HasPrefix(string(e), "$") && validHashID(string(e)) }
 
 // ParseRoomAlias checks "#localpart:server".
