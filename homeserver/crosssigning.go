@@ -67,10 +67,18 @@ func (s *Server) SetCrossSigning(user string, keys CrossSigning) error {
 	return nil
 }
 
+// replace leaves a key that is uploaded again what it is: it may have got signatures since.
 func replace(key *json.RawMessage, by json.RawMessage) {
-	if by != nil {
+	if by != nil && !samePublic(*key, by) {
 		*key = by
 	}
+}
+
+func samePublic(key, other json.RawMessage) bool {
+	var a, b struct {
+		Keys map[string]string `json:"keys"`
+	}
+	return key != nil && json.Unmarshal(key, &a) == nil && json.Unmarshal(other, &b) == nil && maps.Equal(a.Keys, b.Keys)
 }
 
 // checkCrossSigning refuses what is no cross-signing key of the user, and makes the others canonical.
@@ -226,4 +234,10 @@ func withSignatures(object json.RawMessage, user string, signatures map[string]j
 	}
 	with, err := matrix.SetMember(object, "signatures", raw)
 	return with, err
+}
+
+// Same says whether uploading other would change nothing.
+func (k CrossSigning) Same(other CrossSigning) bool {
+	same := func(key, given json.RawMessage) bool { return given == nil || samePublic(key, given) }
+	return same(k.Master, other.Master) && same(k.SelfSigning, other.SelfSigning) && same(k.UserSigning, other.UserSigning)
 }

@@ -103,23 +103,18 @@ func (s *Server) noteTyping(roomID, user string, lasting time.Duration) {
 		r.typing = map[string]*time.Timer{}
 	}
 	var mine *time.Timer
-	mine = time.AfterFunc(lasting, func() { s.typingOver(roomID, user, mine) })
+	mine = time.AfterFunc(lasting, func() {
+		e.mu.Lock()
+		over := r.typing[user] == mine
+		if over {
+			s.stopTypingLocked(roomID, r, user)
+		}
+		e.mu.Unlock()
+		if over && serverOf(user) == s.cfg.Name {
+			s.tellTyping(roomID, user, false)
+		}
+	})
 	r.typing[user] = mine
-}
-
-// typingOver ends the typing of a user whose time is up, unless it began anew.
-func (s *Server) typingOver(roomID, user string, timer *time.Timer) {
-	e := &s.users.ephemerals
-	e.mu.Lock()
-	r := e.roomLocked(roomID)
-	over := r.typing[user] == timer
-	if over {
-		s.stopTypingLocked(roomID, r, user)
-	}
-	e.mu.Unlock()
-	if over && serverOf(user) == s.cfg.Name {
-		s.tellTyping(roomID, user, false)
-	}
 }
 
 // stopTypingLocked needs ephemerals.mu.

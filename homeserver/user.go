@@ -34,6 +34,7 @@ type account struct {
 	// forgotten rooms, with the position of the membership that was forgotten
 	forgotten map[string]Position
 	identity  *identity // nil until the user uploads cross-signing keys or signatures
+	backups   *backups  // nil until the user backs keys up
 }
 
 // UserID returns the id of the local user that a client named, either by localpart or by full id. It fails

@@ -1,14 +1,13 @@
 package clientapi
 
 import (
-	"encoding/json"
 	"time"
 
 	"meshsim/homeserver"
 	"meshsim/matrix"
 )
 
-// setTyping notes that the user types. Other servers are not told.
+// setTyping notes that the user types.
 func setTyping(c *call) (any, error) {
 	if err := c.own("userId"); err != nil {
 		return nil, err
@@ -43,7 +42,7 @@ func typingTime(ms int) time.Duration {
 	return time.Duration(min(ms, most)) * time.Millisecond
 }
 
-// setReceipt notes how far the user has read. Other servers are not told.
+// setReceipt notes how far the user has read.
 func setReceipt(c *call) (any, error) {
 	var in struct {
 		Thread string `json:"thread_id"`
@@ -131,34 +130,4 @@ func receiptContent(receipts []homeserver.Receipt) any {
 		content[r.Event][r.Kind][r.User] = read{r.At.UnixMilli(), r.Thread}
 	}
 	return content
-}
-
-// getPresence knows only that the server has the user: presence is not tracked.
-func getPresence(c *call) (any, error) {
-	if _, err := matrix.ParseUserID(c.vars["userId"]); err != nil {
-		return nil, invalid("%v", err)
-	}
-	if !c.server.HasUser(c.vars["userId"]) {
-		return nil, notFound("this server knows no presence of %s", c.vars["userId"])
-	}
-	return map[string]string{"presence": "offline"}, nil
-}
-
-// putPresence accepts what clients set and forgets it: presence is not tracked.
-func putPresence(c *call) (any, error) {
-	if err := c.own("userId"); err != nil {
-		return nil, err
-	}
-	var in struct {
-		Presence string          `json:"presence"`
-		Status   json.RawMessage `json:"status_msg"`
-	}
-	if err := c.decode(&in); err != nil {
-		return nil, err
-	}
-	switch in.Presence {
-	case "online", "offline", "unavailable":
-		return empty{}, nil
-	}
-	return nil, invalid("presence %q: must be online, offline or unavailable", in.Presence)
 }

@@ -10,10 +10,11 @@ import (
 	"meshsim/matrix/event"
 )
 
-// filter is what a client wants to see of a sync (client-server API, filtering). Presence has no events here.
+// filter is what a client wants to see of a sync (client-server API, filtering).
 type filter struct {
 	EventFormat string      `json:"event_format"`
 	AccountData eventFilter `json:"account_data"`
+	Presence    eventFilter `json:"presence"`
 	Room        roomFilter  `json:"room"`
 }
 

@@ -203,3 +203,11 @@ func bodies(events []object) []string {
 }
 
 func esc(s string) string { return url.PathEscape(s) }
+
+func raws(texts ...string) []json.RawMessage {
+	var list []json.RawMessage
+	for _, text := range texts {
+		list = append(list, json.RawMessage(text))
+	}
+	return list
+}

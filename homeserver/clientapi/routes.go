@@ -13,6 +13,7 @@ func newTable() *table {
 	t.rooms()
 	t.directory()
 	t.personal()
+	t.encryption()
 	t.answeredOnly()
 	return t
 }
@@ -125,13 +126,28 @@ func (t *table) pushRules() {
 	t.stable(http.MethodDelete, "/pushrules/global/{kind}/{ruleId}", refusePushRule)
 }
 
-// answeredOnly are endpoints that clients ask when they start, of things that this server does not have.
-func (t *table) answeredOnly() {
+func (t *table) encryption() {
 	t.stable(http.MethodPost, "/keys/upload", uploadKeys)
 	t.stable(http.MethodPost, "/keys/query", queryKeys)
 	t.stable(http.MethodPost, "/keys/claim", claimKeys)
 	t.stable(http.MethodGet, "/keys/changes", keyChanges)
-	t.stable(http.MethodGet, "/room_keys/version", keyBackup)
+	t.stable(http.MethodPost, "/keys/device_signing/upload", uploadCrossSigning)
+	t.stable(http.MethodPost, "/keys/signatures/upload", uploadSignatures)
+	t.stable(http.MethodPut, "/sendToDevice/{eventType}/{txnId}", sendToDevice)
+	t.stable(http.MethodPost, "/room_keys/version", createBackup)
+	t.stable(http.MethodGet, "/room_keys/version", getBackup)
+	t.stable(http.MethodGet, "/room_keys/version/{version}", getBackup)
+	t.stable(http.MethodPut, "/room_keys/version/{version}", putBackup)
+	t.stable(http.MethodDelete, "/room_keys/version/{version}", deleteBackup)
+	for _, path := range [...]string{"/room_keys/keys", "/room_keys/keys/{roomId}", "/room_keys/keys/{roomId}/{sessionId}"} {
+		t.stable(http.MethodPut, path, putBackupKeys)
+		t.stable(http.MethodGet, path, getBackupKeys)
+		t.stable(http.MethodDelete, path, deleteBackupKeys)
+	}
+}
+
+// answeredOnly are endpoints that clients ask when they start, of things that this server does not have.
+func (t *table) answeredOnly() {
 	t.stable(http.MethodGet, "/voip/turnServer", turnServer)
 	t.stable(http.MethodGet, "/thirdparty/protocols", thirdParties)
 	t.stable(http.MethodGet, "/account/3pid", threePIDs)

@@ -2,7 +2,6 @@ package clientapi
 
 import (
 	"cmp"
-	"net/http"
 
 	"meshsim/matrix"
 )
@@ -55,33 +54,3 @@ func threePIDs(*call) (any, error) { return map[string][]string{"threepids": {}}
 func pushers(*call) (any, error) { return map[string][]string{"pushers": {}}, nil }
 
 func notifications(*call) (any, error) { return map[string][]string{"notifications": {}}, nil }
-
-// uploadKeys keeps no encryption keys and says so: none are counted.
-func uploadKeys(c *call) (any, error) {
-	if _, err := c.body(); err != nil {
-		return nil, err
-	}
-	return map[string]any{"one_time_key_counts": map[string]int{}}, nil
-}
-
-func queryKeys(c *call) (any, error) {
-	if _, err := c.body(); err != nil {
-		return nil, err
-	}
-	return map[string]any{"device_keys": empty{}, "failures": empty{}}, nil
-}
-
-func claimKeys(c *call) (any, error) {
-	if _, err := c.body(); err != nil {
-		return nil, err
-	}
-	return map[string]any{"one_time_keys": empty{}, "failures": empty{}}, nil
-}
-
-func keyChanges(*call) (any, error) {
-	return map[string][]string{"changed": {}, "left": {}}, nil
-}
-
-func keyBackup(*call) (any, error) {
-	return nil, errorf(http.StatusNotFound, "M_NOT_FOUND", "there is no key backup on this server")
-}

@@ -1,6 +1,7 @@
 package clientapi
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"time"
@@ -19,7 +20,13 @@ const heroes = 5
 type syncAnswer struct {
 	Next        string     `json:"next_batch"`
 	AccountData *eventList `json:"account_data,omitempty"`
+	Presence    *eventList `json:"presence,omitempty"`
+	ToDevice    *eventList `json:"to_device,omitempty"`
 	Rooms       *syncRooms `json:"rooms,omitempty"`
+
+	DeviceLists    *changedLists  `json:"device_lists,omitempty"`
+	OneTimeKeys    map[string]int `json:"device_one_time_keys_count"`
+	UnusedFallback []string       `json:"device_unused_fallback_key_types"`
 }
 
 type syncRooms struct {
@@ -95,6 +102,7 @@ func getSync(c *call) (any, error) {
 func (s *syncing) asked() (q homeserver.SyncQuery, err error) {
 	q = homeserver.SyncQuery{
 		User:        s.user(),
+		Device:      s.device,
 		Limit:       s.filter.Room.Timeline.limit(),
 		Keep:        s.filter.Room.Timeline.keep(),
 		Rooms:       s.filter.Room.room,
@@ -102,6 +110,9 @@ func (s *syncing) asked() (q homeserver.SyncQuery, err error) {
 	}
 	if q.Since, q.First, err = s.since(); err != nil {
 		return q, err
+	}
+	if q.Presence = cmp.Or(s.query("set_presence"), homeserver.Online); !homeserver.ValidPresence(q.Presence) {
+		return q, invalid("set_presence=%.40s: must be online, offline or unavailable", q.Presence)
 	}
 	wait, err := s.number("timeout", 0)
 	if err != nil {
@@ -119,7 +130,13 @@ func (s *syncing) asked() (q homeserver.SyncQuery, err error) {
 }
 
 func (s *syncing) answer(a *homeserver.SyncAnswer, first bool) syncAnswer {
-	out := syncAnswer{Next: token(a.Next), AccountData: s.accountData(a.AccountData, first)}
+	out := syncAnswer{
+		Next: token(a.Next), AccountData: s.accountData(a.AccountData, first), Presence: s.presence(a.Presence),
+		ToDevice: toDevice(a.ToDevice), OneTimeKeys: a.Keys.OneTime, UnusedFallback: a.Keys.UnusedFallback,
+	}
+	if !a.DeviceLists.Empty() {
+		out.DeviceLists = showDeviceLists(a.DeviceLists)
+	}
 	if len(a.Joined)+len(a.Left)+len(a.Invited)+len(a.Knocked) == 0 {
 		return out
 	}
@@ -289,6 +306,14 @@ func (s *syncing) ephemeral(u *homeserver.RoomUpdate) *eventList {
 	}
 	if len(u.Ephemeral.Receipts) > 0 && filter.allows("m.receipt", "") {
 		events = append(events, dataEvent{"m.receipt", receiptContent(u.Ephemeral.Receipts)})
+	}
+	return listOf(events)
+}
+
+func toDevice(messages []homeserver.ToDevice) *eventList {
+	var events []any
+	for _, message := range messages {
+		events = append(events, message)
 	}
 	return listOf(events)
 }
