@@ -3,6 +3,7 @@ package fabric
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -46,8 +47,8 @@ type Fabric struct {
 
 	mu       sync.Mutex
 	closed   bool
-	nodes    map[NodeID]*node // those with a port or a link
-	addrs    addressTable
+	nodes    map[NodeID]*node     // those with a port or a link
+	addrs    map[netip.Addr]*node // whose each address is
 	links    map[LinkID]*wire
 	order    []*wire // all links by id, nil after a change; replaced, never changed
 	edits    uint64  // counts the links added and removed
@@ -94,7 +95,7 @@ func New(c Config) *Fabric {
 		workers: c.Clock.workers(),
 		started: make(chan struct{}),
 		nodes:   make(map[NodeID]*node),
-		addrs:   newAddressTable(),
+		addrs:   make(map[netip.Addr]*node),
 		links:   make(map[LinkID]*wire),
 		wakeAt:  awake,
 

@@ -43,11 +43,6 @@ func (f *Fabric) releaseLocked(n *node) {
 	}
 }
 
-// addressTable says whose an address is.
-type addressTable map[netip.Addr]*node
-
-func newAddressTable() addressTable { return make(addressTable) }
-
 // direction is one direction of a link with the packets that are on their way over it. Guarded by Fabric.mu.
 type direction struct {
 	from, to *node
