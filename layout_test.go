@@ -44,6 +44,7 @@ var layout = []string{
 	"node/nodetest",
 	"node/clientside",
 	"node/embedded",
+	"node/docker",
 	"mesh",
 	"mesh/meshfile",
 	"talk",

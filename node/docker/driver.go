@@ -1,0 +1,191 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"meshsim/fabric"
+	"meshsim/gateway"
+	"meshsim/node"
+	"meshsim/telemetry"
+)
+
+// Config is what servers of one process share. All fields but the marked ones are needed.
+type Config struct {
+	Preset    *Preset
+	Fabric    *fabric.Fabric
+	CA        *gateway.CA
+	Rooms     *gateway.Rooms
+	Publisher telemetry.Publisher
+
+	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
+	Connections *gateway.Connections
+	// Options change what the preset says; optional.
+	Options Options
+	Logger  *slog.Logger // optional
+}
+
+// Options are what a user may change about every container of a driver. The zero value changes nothing.
+type Options struct {
+	Image        string   // instead of the preset's
+	Environment  []string // KEY=VALUE, after the preset's
+	Mounts       []string // HOST-PATH:CONTAINER-PATH[:ro], e.g. a working copy over the installed source
+	Memory       int64    // limit in bytes; 0 for none
+	CPUs         float64  // limit; 0 for none
+	StockRetries bool     // retry intervals as the homeserver has them
+}
+
+// Driver implements node.Driver. Its kind is the preset's name.
+type Driver struct {
+	cfg    Config
+	engine *engine
+	prefix string // of the names of what the engine keeps for this driver
+
+	mu        sync.Mutex // guards what follows
+	residents map[int]*resident
+	closed    bool
+
+	preparing sync.Mutex // guards what follows; held while an image is pulled
+	image     string
+}
+
+var _ node.Driver = (*Driver)(nil)
+
+// New makes a driver for the engine that the environment names (DOCKER_HOST), or the one on this machine. It does not
+// ask the engine yet; see Check.
+func New(cfg Config) (*Driver, error) {
+	e, err := newEngine()
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Connections == nil {
+		cfg.Connections = gateway.NewConnections(gateway.DefaultConnections)
+	}
+	return &Driver{
+		cfg:       cfg,
+		engine:    e,
+		prefix:    "meshsim-" + strings.ToLower(rand.Text()[:8]) + "-",
+		residents: make(map[int]*resident),
+	}, nil
+}
+
+// Kind implements node.Driver.
+func (d *Driver) Kind() string { return d.cfg.Preset.Name }
+
+// Check tells whether servers can be started here: a sentence that says what is missing, or nil. The first time it
+// removes what processes that were killed left behind, and finds or pulls the image.
+func (d *Driver) Check(ctx context.Context) error {
+	_, err := d.prepare(ctx)
+	return err
+}
+
+// prepare returns the image to run.
+func (d *Driver) prepare(ctx context.Context) (string, error) {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if d.image != "" {
+		return d.image, nil
+	}
+	removed, err := d.engine.removeLeftovers(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(removed) > 0 {
+		d.cfg.Logger.Info("removed what a meshsim that was killed left behind", "names", removed)
+	}
+	images := d.cfg.Preset.Images
+	if d.cfg.Options.Image != "" {
+		images = []string{d.cfg.Options.Image}
+	}
+	image, err := d.engine.findImage(ctx, images)
+	if err != nil {
+		return "", err
+	}
+	d.image = image
+	return image, nil
+}
+
+// Start implements node.Driver.
+func (d *Driver) Start(ctx context.Context, spec node.Spec, mesh node.Network) (node.Node, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &node.StartError{Reason: fmt.Sprintf("the start of %s was called off: %v", spec.Name, err)}
+	}
+	image, err := d.prepare(ctx)
+	if err != nil {
+		return nil, &node.StartError{Reason: err.Error()}
+	}
+	r, err := d.resident(spec)
+	if err != nil {
+		return nil, &node.StartError{Reason: err.Error()}
+	}
+	n, err := d.run(ctx, r, image, mesh)
+	if err != nil {
+		return nil, startError(spec, err)
+	}
+	return n, nil
+}
+
+// startError makes a sentence of err, which may be one already.
+func startError(spec node.Spec, err error) error {
+	var failed *node.StartError
+	if errors.As(err, &failed) {
+		return failed
+	}
+	return &node.StartError{Reason: fmt.Sprintf("%s could not be started: %v", spec.Name, err)}
+}
+
+// errClosed is returned by Start after Close.
+var errClosed = errors.New("the driver of containers is closed")
+
+// resident returns what is remembered of the server with the id of spec.
+func (d *Driver) resident(spec node.Spec) (*resident, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, errClosed
+	}
+	r := d.residents[spec.ID]
+	if r == nil {
+		r = newResident(spec, d.prefix+spec.Name)
+		d.residents[spec.ID] = r
+	}
+	return r, nil
+}
+
+// Forget implements node.Driver.
+func (d *Driver) Forget(ctx context.Context, spec node.Spec) error {
+	d.mu.Lock()
+	r := d.residents[spec.ID]
+	delete(d.residents, spec.ID)
+	d.mu.Unlock()
+	if r == nil {
+		return nil
+	}
+	return d.engine.removeVolume(ctx, r.volume)
+}
+
+// Close implements node.Driver: it removes what is kept for every server. It is idempotent.
+func (d *Driver) Close() error {
+	d.mu.Lock()
+	residents := d.residents
+	d.residents = nil
+	d.closed = true
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+	defer cancel()
+	var errs []error
+	for _, r := range residents {
+		errs = append(errs, d.engine.removeVolume(ctx, r.volume))
+	}
+	return errors.Join(append(errs, d.engine.close())...)
+}

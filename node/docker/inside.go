@@ -1,0 +1,168 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"strconv"
+
+	"meshsim/fabric"
+	"meshsim/gateway"
+	"meshsim/gateway/resolver"
+	"meshsim/node"
+	"meshsim/node/directory"
+	"meshsim/port/tun"
+)
+
+// routes are what a container reaches through its device: the mesh and its clients.
+var routes = []netip.Prefix{
+	netip.MustParsePrefix("10.0.0.0/8"),          // node.Prefix4 and node.ClientPrefix4
+	netip.MustParsePrefix("fd6d:6573:6873::/48"), // node.Prefix6 and node.ClientPrefix6
+}
+
+// join puts the container's network namespace into the mesh, and into the namespace what stands beside the homeserver.
+func (n *running) join(pid int, mesh node.Network) error {
+	var err error
+	if n.namespace, err = tun.OpenNamespace(pid); err != nil {
+		return fmt.Errorf("its processes are not visible here; the Docker engine must be on this machine, "+
+			"and a meshsim in a container needs --pid host: %w", err)
+	}
+	d, spec := n.driver, n.resident.spec
+	v4, v6 := node.Addrs(spec.ID)
+	at := fabric.NodeConfig{ID: node.FabricNode(spec.ID), Name: spec.Name, Addrs: []netip.Addr{v4, v6}}
+	if n.device, err = tun.Attach(d.cfg.Fabric, at, n.namespace, tun.Config{Routes: routes}); err != nil {
+		return err
+	}
+	view := directory.Directory{Mesh: mesh, From: spec.ID}
+	n.gateway = gateway.New(gateway.Config{
+		ID:             spec.ID,
+		Name:           spec.Name,
+		CA:             d.cfg.CA,
+		Directory:      view,
+		Dial:           n.namespace.DialContext,
+		Rooms:          d.cfg.Rooms,
+		Publisher:      d.cfg.Publisher,
+		Connections:    d.cfg.Connections,
+		ReportReceived: true,
+		Logger:         d.cfg.Logger,
+	})
+	n.inside = n.newTransport()
+	n.client = n.homeserver(d.cfg.Preset.ClientPort)
+	return n.serve(at.Addrs, view)
+}
+
+// serve starts the gateway and the resolver in the namespace.
+func (n *running) serve(addrs []netip.Addr, names resolver.Names) error {
+	if err := n.serveNames(names); err != nil {
+		return err
+	}
+	proxy, err := n.namespace.Listen(proxyAddress)
+	if err != nil {
+		return err
+	}
+	n.serving.Go(func() { n.ended(n.gateway.ServeProxy(proxy)) })
+	federation := n.homeserver(n.driver.cfg.Preset.FederationPort)
+	for _, a := range addrs {
+		ln, err := n.namespace.Listen(netip.AddrPortFrom(a, node.PortFederation))
+		if err != nil {
+			return err
+		}
+		n.serving.Go(func() { n.ended(n.gateway.Serve(ln, federation)) })
+	}
+	return nil
+}
+
+func (n *running) serveNames(names resolver.Names) error {
+	udp, err := n.namespace.ListenPacket(resolverAddress)
+	if err != nil {
+		return err
+	}
+	tcp, err := n.namespace.Listen(resolverAddress)
+	if err != nil {
+		udp.Close()
+		return err
+	}
+	n.serving.Go(func() { n.ended(resolver.Serve(n.ctx, udp, tcp, names)) })
+	return nil
+}
+
+// ended logs why something that serves ended, unless it was told to.
+func (n *running) ended(err error) {
+	if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		n.driver.cfg.Logger.Error("a listener ended", "server", n.resident.spec.Name, "error", err)
+	}
+}
+
+// newTransport connects to the homeserver's ports on loopback inside the namespace: these bytes cross no link.
+func (n *running) newTransport() *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, address string) (net.Conn, error) {
+			to, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return n.namespace.DialContext(ctx, to)
+		},
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 16,
+	}
+}
+
+// homeserver passes requests to one of the homeserver's ports, as they come.
+func (n *running) homeserver(port uint16) http.Handler {
+	host := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))
+	return &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = "http", host
+			p.Out.URL.RawQuery = p.In.URL.RawQuery // signed as it is, well formed or not
+			p.Out.Host = p.In.Host
+		},
+		Transport:     n.inside,
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(n.driver.cfg.Logger.Handler(), slog.LevelDebug),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, fmt.Sprintf("%s does not answer: %v", n.resident.spec.Name, err), http.StatusBadGateway)
+		},
+	}
+}
+
+// ready tells whether the homeserver answers its clients.
+func (n *running) ready(ctx context.Context) bool {
+	preset := n.driver.cfg.Preset
+	url := fmt.Sprintf("http://127.0.0.1:%d%s", preset.ClientPort, preset.Ready)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := n.inside.RoundTrip(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// release ends what this process does in the namespace, and takes the server out of the mesh.
+func (n *running) release() {
+	n.end()
+	if n.gateway != nil {
+		n.gateway.Close()
+	}
+	n.serving.Wait()
+	if n.inside != nil {
+		n.inside.CloseIdleConnections()
+	}
+	if n.device != nil {
+		n.device.Close()
+	}
+	if n.namespace != nil {
+		n.namespace.Close()
+	}
+}

@@ -1,0 +1,52 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"strings"
+
+	"github.com/moby/moby/client"
+)
+
+// Clean removes the containers and volumes of processes that no longer run, and returns their names.
+func Clean(ctx context.Context) (removed []string, err error) {
+	e, err := newEngine()
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	return e.removeLeftovers(ctx)
+}
+
+// removeLeftovers removes what belongs to processes that no longer run. Those of others that do are left alone.
+func (e *engine) removeLeftovers(ctx context.Context) (removed []string, err error) {
+	ours := make(client.Filters).Add("label", labelOwner)
+	containers, err := e.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	if err != nil {
+		return nil, e.explain(err)
+	}
+	for _, c := range containers.Items {
+		if owner(c.Labels[labelOwner]).alive() {
+			continue
+		}
+		if err := e.remove(c.ID); err != nil {
+			return removed, err
+		}
+		removed = append(removed, strings.TrimPrefix(strings.Join(c.Names, ""), "/"))
+	}
+	volumes, err := e.api.VolumeList(ctx, client.VolumeListOptions{Filters: ours})
+	if err != nil {
+		return removed, e.explain(err)
+	}
+	for _, v := range volumes.Items {
+		if owner(v.Labels[labelOwner]).alive() {
+			continue
+		}
+		if err := e.removeVolume(ctx, v.Name); err != nil {
+			return removed, err
+		}
+		removed = append(removed, v.Name)
+	}
+	return removed, nil
+}

@@ -1,0 +1,40 @@
+//go:build linux
+
+package docker
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// owner names a process of this machine for good: process ids are used again, start times are not.
+type owner string
+
+// self is this process.
+var self = sync.OnceValue(func() owner { return ownerOf(os.Getpid()) })
+
+// ownerOf names the process that has an id now; it is empty where there is none.
+func ownerOf(pid int) owner {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	// The second field is the command in parentheses and may contain anything (proc_pid_stat(5)).
+	const startTime = 22 - 3 // of the fields after it
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) <= startTime {
+		return ""
+	}
+	return owner(fmt.Sprintf("%d-%s", pid, fields[startTime]))
+}
+
+// alive tells whether the process still runs.
+func (o owner) alive() bool {
+	text, _, _ := strings.Cut(string(o), "-")
+	pid, err := strconv.Atoi(text)
+	return err == nil && ownerOf(pid) == o
+}

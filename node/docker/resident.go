@@ -1,0 +1,45 @@
+//go:build linux
+
+package docker
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"path"
+
+	"meshsim/node"
+)
+
+// resident is what is remembered of a server, running or not. The rest is in its volume.
+type resident struct {
+	spec    node.Spec
+	volume  string
+	keySeed string // Ed25519, unpadded base64
+	secret  string
+	account bool // the account was made; the driver's calls for one server do not overlap
+}
+
+// signingKeyID names the one signing key that a server has.
+const signingKeyID = "1"
+
+func newResident(spec node.Spec, volume string) *resident {
+	seed := make([]byte, ed25519.SeedSize)
+	_, _ = rand.Read(seed) // does not fail
+	return &resident{spec: spec, volume: volume, keySeed: base64.RawStdEncoding.EncodeToString(seed), secret: rand.Text()}
+}
+
+// values fill in the preset's templates.
+func (r *resident) values(p *Preset, o Options) Values {
+	return Values{
+		Name:           r.spec.Name,
+		Data:           p.Data,
+		Authority:      path.Join(p.Data, authorityFile),
+		KeyID:          signingKeyID,
+		KeySeed:        r.keySeed,
+		Secret:         r.secret,
+		ClientPort:     p.ClientPort,
+		FederationPort: p.FederationPort,
+		StockRetries:   o.StockRetries,
+	}
+}

@@ -1,0 +1,209 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"meshsim/gateway"
+	"meshsim/node"
+	"meshsim/port/tun"
+)
+
+// running is one run of a server. It implements node.Node and node.Pauser.
+type running struct {
+	driver    *Driver
+	resident  *resident
+	container string // id
+
+	namespace *tun.Namespace
+	device    *tun.Device
+	gateway   *gateway.Gateway
+	inside    *http.Transport // to the homeserver's own ports
+	client    http.Handler
+
+	ctx     context.Context // ended by release
+	end     context.CancelFunc
+	serving sync.WaitGroup
+
+	settled  chan struct{} // closed once nothing is added to the namespace any more
+	stopping atomic.Bool
+	exited   chan struct{} // closed when the container has ended
+	err      error         // why; set before
+	done     chan struct{} // closed when everything has
+}
+
+var (
+	_ node.Node   = (*running)(nil)
+	_ node.Pauser = (*running)(nil)
+)
+
+// run makes a container, puts it into the mesh and returns when it answers.
+func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.Network) (*running, error) {
+	n := &running{
+		driver: d, resident: r,
+		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
+	}
+	n.ctx, n.end = context.WithCancel(context.Background())
+	pid, err := n.create(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	go n.watch()
+	err = n.begin(ctx, pid, mesh)
+	close(n.settled)
+	if err != nil {
+		return nil, n.giveUp(err)
+	}
+	return n, nil
+}
+
+// create makes and starts the container.
+func (n *running) create(ctx context.Context, image string) (pid int, err error) {
+	d, r := n.driver, n.resident
+	files, err := d.cfg.Preset.generate(r.values(d.cfg.Preset, d.cfg.Options))
+	if err != nil {
+		return 0, err
+	}
+	files[authorityFile] = d.cfg.CA.PEM()
+	n.container, err = d.engine.create(ctx, &order{
+		name: r.volume, server: r.spec.Name, image: image, preset: d.cfg.Preset, options: d.cfg.Options, files: files,
+	})
+	if err != nil {
+		return 0, err
+	}
+	if pid, err = d.engine.start(ctx, n.container); err != nil {
+		return 0, errors.Join(err, d.engine.remove(n.container))
+	}
+	return pid, nil
+}
+
+// begin puts the container into the mesh and waits until the homeserver answers and has its account.
+func (n *running) begin(ctx context.Context, pid int, mesh node.Network) error {
+	if err := n.join(pid, mesh); err != nil {
+		return err
+	}
+	if err := n.awaitReady(ctx); err != nil {
+		return err
+	}
+	if n.resident.account {
+		return nil
+	}
+	if err := n.makeAccount(ctx); err != nil {
+		return fmt.Errorf("make its account: %w", err)
+	}
+	n.resident.account = true
+	return nil
+}
+
+// readyPause is the time between two looks whether the homeserver answers.
+const readyPause = 20 * time.Millisecond
+
+// awaitReady waits until the homeserver answers, the container ends, or ctx does.
+func (n *running) awaitReady(ctx context.Context) error {
+	pause := time.NewTicker(readyPause)
+	defer pause.Stop()
+	for {
+		if n.ready(ctx) {
+			return nil
+		}
+		select {
+		case <-pause.C:
+		case <-n.exited:
+			return n.err
+		case <-ctx.Done():
+			return fmt.Errorf("it did not answer in time: %w", ctx.Err())
+		}
+	}
+}
+
+// giveUp ends a run that could not begin, and says what the homeserver said last.
+func (n *running) giveUp(cause error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+	defer cancel()
+	var died *node.StartError
+	if errors.As(cause, &died) { // by itself; its last words are known
+		<-n.done
+		return died
+	}
+	failed := &node.StartError{
+		Reason:  fmt.Sprintf("%s could not be started: %v", n.resident.spec.Name, cause),
+		LogTail: n.driver.engine.logTail(ctx, n.container),
+	}
+	if err := n.Stop(ctx); err != nil {
+		failed.Reason += fmt.Sprintf(" (and %v)", err)
+	}
+	return failed
+}
+
+// watch waits for the container to end, whoever ends it, and cleans up.
+func (n *running) watch() {
+	defer close(n.done)
+	engine := n.driver.engine
+	end := engine.wait(context.Background(), n.container)
+	if !n.stopping.Load() {
+		ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+		n.err = &node.StartError{
+			Reason:  fmt.Sprintf("%s died: %v", n.resident.spec.Name, end),
+			LogTail: engine.logTail(ctx, n.container),
+		}
+		cancel()
+	}
+	close(n.exited)
+	<-n.settled
+	n.release()
+	if err := engine.remove(n.container); err != nil {
+		n.driver.cfg.Logger.Warn("a container could not be removed", "server", n.resident.spec.Name, "error", err)
+	}
+}
+
+// Stop implements node.Node.
+func (n *running) Stop(ctx context.Context) error {
+	n.stopping.Store(true)
+	engine := n.driver.engine
+	if err := engine.stop(ctx, n.container, grace(ctx)); err != nil {
+		if err := engine.remove(n.container); err != nil {
+			return fmt.Errorf("%s cannot be ended: %w", n.resident.spec.Name, err)
+		}
+	}
+	<-n.done
+	return nil
+}
+
+// grace is how long a process may take to end until ctx does.
+func grace(ctx context.Context) time.Duration {
+	const most, least = 10 * time.Second, time.Second
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return most
+	}
+	return min(most, max(least, time.Until(deadline)))
+}
+
+// Done implements node.Node.
+func (n *running) Done() <-chan struct{} { return n.done }
+
+// Err implements node.Node.
+func (n *running) Err() error {
+	select {
+	case <-n.done:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// Pause implements node.Pauser.
+func (n *running) Pause(ctx context.Context) error { return n.driver.engine.pause(ctx, n.container) }
+
+// Resume implements node.Pauser.
+func (n *running) Resume(ctx context.Context) error { return n.driver.engine.unpause(ctx, n.container) }
+
+// Client implements node.Node.
+func (n *running) Client() http.Handler { return n.client }
