@@ -69,7 +69,8 @@ func (v *v1) scene(in *captureGet) (fabric.Scene, error) {
 	a, _ := strconv.Atoi(first)
 	b, _ := strconv.Atoi(second)
 	_, err := v.link(linkEnds{A: a, B: b})
-	return fabric.OfLink(linkID(topo.PairOf(a, b))), err
+	pair := topo.PairOf(a, b)
+	return fabric.OfLink(node.FabricLink(pair.A, pair.B)), err
 }
 
 // stream writes a capture until it is over.
@@ -94,9 +95,4 @@ func (v *v1) stream(ctx context.Context, w http.ResponseWriter, scene fabric.Sce
 	if err := capture.Stop(); err != nil && !isA[*captureFullError](err) && ctx.Err() == nil {
 		v.log.Warn("capture broke off", "error", err)
 	}
-}
-
-// linkID is the fabric's name for a link between two servers.
-func linkID(p topo.Pair) fabric.LinkID {
-	return fabric.LinkID{A: node.FabricNode(p.A), B: node.FabricNode(p.B)}
 }

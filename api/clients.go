@@ -13,9 +13,12 @@ import (
 	"meshsim/mesh"
 )
 
-// dialTimeout is how long a connection to a server's client API may take to be made across its client link.
-// Three round trips of the slowest client link that can be set are longer, but nobody waits that long.
-const dialTimeout = time.Minute
+// A connection to a server's client API may take so many one-way latencies of its client link to be made, and so long
+// besides: a handshake is three, jitter may double them, and the rest is for what is lost and waits in queues.
+const (
+	dialTrips = 12
+	dialGrace = time.Minute
+)
 
 // Dialer connects to a server's client API from that server's client side, across its client link.
 type Dialer func(ctx context.Context, id int) (net.Conn, error)
@@ -63,7 +66,8 @@ func (c *clients) named(name string) (mesh.Server, bool) {
 // connect splices a connection into the fabric and returns when it is over. On an error the connection is
 // untouched.
 func (c *clients) connect(ctx context.Context, id int, conn net.Conn) error {
-	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	limit := dialGrace + dialTrips*c.mesh.Snapshot().Settings.ClientLatency
+	dialling, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	far, err := c.dial(dialling, id)
 	if err != nil {

@@ -122,9 +122,9 @@ func (f fields) percent(name string) (topo.Percent, error) {
 	return topo.Percent(share), err
 }
 
-// originalUnlimited stands for an unlimited bandwidth in the original's interface, which has no word for it:
-// 100 Gbit/s, what it counts as where bandwidths are compared (CONTRACTS.md).
-const originalUnlimited = 100_000_000_000
+// originalUnlimited stands for an unlimited bandwidth in the original's interface, which has no word for it: what it
+// counts as where bandwidths are compared (CONTRACTS.md).
+const originalUnlimited = topo.UnlimitedCounts
 
 // bandwidth reads a rate.
 func (f fields) bandwidth(name string) (link.BitRate, error) {
@@ -132,7 +132,7 @@ func (f fields) bandwidth(name string) (link.BitRate, error) {
 		return link.Unlimited, nil
 	}
 	rate, err := f.number(name, float64(link.MinRate), float64(link.MaxRate))
-	if err != nil || rate == originalUnlimited {
+	if err != nil || rate == float64(originalUnlimited) {
 		return link.Unlimited, err
 	}
 	return link.BitRate(math.Round(rate)), nil
@@ -158,15 +158,13 @@ func (f fields) pin(param string) (topo.Pin, error) {
 
 // minBandwidth reads a rate where 0 means none.
 func (f fields) minBandwidth(name string) (link.BitRate, error) {
-	rate, err := f.number(name, 0, originalUnlimited-1)
+	rate, err := f.number(name, 0, float64(originalUnlimited-1))
 	return link.BitRate(math.Round(rate)), err
 }
 
-// maxLatencyScale is in percent. Package topo, which refuses 0 too, has the same.
-const maxLatencyScale = 100_000
-
+// scale reads a percentage of which package topo refuses 0.
 func (f fields) scale(name string) (topo.Percent, error) {
-	scale, err := f.number(name, 0, maxLatencyScale)
+	scale, err := f.number(name, 0, float64(topo.MaxLatencyScale))
 	return topo.Percent(scale), err
 }
 

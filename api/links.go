@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"meshsim/mesh"
+	"meshsim/node"
 	"meshsim/topo"
 )
 
@@ -111,12 +112,11 @@ func checkEnds(s *mesh.Snapshot, pair topo.Pair) error {
 	if pair.A == pair.B {
 		return badValue("a link has two different ends, both are server %d", pair.A)
 	}
-	for _, id := range []int{pair.A, pair.B} {
-		if id < 0 || id >= len(s.Servers) {
-			return &unknownServerError{id: id, count: len(s.Servers)}
-		}
+	if _, err := serverIn(s, pair.A); err != nil {
+		return err
 	}
-	return nil
+	_, err := serverIn(s, pair.B)
+	return err
 }
 
 func (v *v1) path(from, to int) (PathInfo, error) {
@@ -132,7 +132,7 @@ func (v *v1) path(from, to int) (PathInfo, error) {
 // counters returns the counters of a link, first from a to b.
 func (v *v1) counters(a, b int) ([]LinkCounters, error) {
 	pair := topo.PairOf(a, b)
-	stats, ok := v.fabric.LinkStats(linkID(pair))
+	stats, ok := v.fabric.LinkStats(node.FabricLink(pair.A, pair.B))
 	if !ok {
 		return nil, &unknownLinkError{pair: pair}
 	}

@@ -180,7 +180,7 @@ func rounded(v float64) float64 { return math.Round(v*1000) / 1000 }
 
 func originalRate(r link.BitRate) int64 {
 	if r == link.Unlimited {
-		return originalUnlimited
+		return int64(originalUnlimited)
 	}
 	return int64(r)
 }
@@ -217,10 +217,8 @@ func (o *original) server(r *http.Request, part string) (int, error) {
 }
 
 func (o *original) check(id int) error {
-	if count := len(o.mesh.Snapshot().Servers); id < 0 || id >= count {
-		return &unknownServerError{id: id, count: count}
-	}
-	return nil
+	_, err := serverIn(o.mesh.Snapshot(), id)
+	return err
 }
 
 // linkParam reads the link and the parameter that a path names.

@@ -49,9 +49,6 @@ func newClientPorts(base int, c *clients) *clientPorts {
 
 // of returns a server's port, 0 where it has none, and why a port that it should have is not open.
 func (p *clientPorts) of(id int) (port int, reason string) {
-	if p == nil {
-		return 0, ""
-	}
 	s := (*p.status.Load())[id]
 	return s.port, s.reason
 }

@@ -99,10 +99,12 @@ func (v *v1) server(id int) (Server, error) {
 	return v.view.server(found), nil
 }
 
-func (v *v1) find(id int) (mesh.Server, error) {
-	servers := v.mesh.Snapshot().Servers
-	if id < 0 || id >= len(servers) {
-		return mesh.Server{}, &unknownServerError{id: id, count: len(servers)}
+func (v *v1) find(id int) (mesh.Server, error) { return serverIn(v.mesh.Snapshot(), id) }
+
+// serverIn finds a server, removed ones included, or fails with *unknownServerError.
+func serverIn(s *mesh.Snapshot, id int) (mesh.Server, error) {
+	if id < 0 || id >= len(s.Servers) {
+		return mesh.Server{}, &unknownServerError{id: id, count: len(s.Servers)}
 	}
-	return servers[id], nil
+	return s.Servers[id], nil
 }

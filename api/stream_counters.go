@@ -59,7 +59,10 @@ func (c *counterReader) frame(graph *topo.Graph, now time.Time) *CountersFrame {
 }
 
 // isClientLink tells the links between servers and their client sides, which the canvas does not show.
-func isClientLink(id fabric.LinkID) bool { return id.B == node.ClientFabricNode(int(id.A)) }
+func isClientLink(id fabric.LinkID) bool {
+	_, client := node.ServerOf(id.B)
+	return client
+}
 
 // appendMoved adds one direction's counters where they differ from what the reader was told, and notes them.
 func (t *directionTotals) appendMoved(list []LinkCounters, now LinkCounters, share utilisation) []LinkCounters {

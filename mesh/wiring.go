@@ -68,7 +68,7 @@ func (o *owner) wireClients(change *fabric.Change) {
 	params := o.settings.ClientLink()
 	same := params == o.clientLink
 	for _, s := range o.servers {
-		id := fabric.LinkID{A: node.FabricNode(s.ID), B: node.ClientFabricNode(s.ID)}
+		id := node.ClientFabricLink(s.ID)
 		switch linked := o.clients[s.ID]; {
 		case s.State.Wired() && !(linked && same):
 			change.Set = append(change.Set, fabric.LinkConfig{LinkID: id, AB: params, BA: params})
@@ -90,7 +90,7 @@ func (o *owner) noteClient(s *server) {
 func linkConfigs(links []topo.Link) []fabric.LinkConfig {
 	configs := make([]fabric.LinkConfig, len(links))
 	for i, l := range links {
-		configs[i] = fabric.LinkConfig{LinkID: linkID(l.Pair), AB: l.AB, BA: l.BA}
+		configs[i] = fabric.LinkConfig{LinkID: node.FabricLink(l.A, l.B), AB: l.AB, BA: l.BA}
 	}
 	return configs
 }
@@ -98,13 +98,9 @@ func linkConfigs(links []topo.Link) []fabric.LinkConfig {
 func linkIDs(pairs []topo.Pair) []fabric.LinkID {
 	ids := make([]fabric.LinkID, len(pairs))
 	for i, p := range pairs {
-		ids[i] = linkID(p)
+		ids[i] = node.FabricLink(p.A, p.B)
 	}
 	return ids
-}
-
-func linkID(p topo.Pair) fabric.LinkID {
-	return fabric.LinkID{A: node.FabricNode(p.A), B: node.FabricNode(p.B)}
 }
 
 // router tells the fabric where packets go. The client side of a server hangs on that server alone.

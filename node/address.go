@@ -62,6 +62,14 @@ func IDOf(a netip.Addr) (id int, ok bool) {
 	return id, a == v4 || a == v6
 }
 
+// FabricLink is the fabric's name for the link between two servers, a < b.
+func FabricLink(a, b int) fabric.LinkID { return fabric.LinkID{A: FabricNode(a), B: FabricNode(b)} }
+
+// ClientFabricLink is the fabric's name for the link between server id and its client side.
+func ClientFabricLink(id int) fabric.LinkID {
+	return fabric.LinkID{A: FabricNode(id), B: ClientFabricNode(id)}
+}
+
 // ServerOf says which server a fabric node belongs to, and whether it is the server's client side.
 func ServerOf(n fabric.NodeID) (id int, client bool) { return int(n &^ clientSide), n&clientSide != 0 }
 

@@ -13,16 +13,16 @@ const jitterCorrelation = 0.25
 // minDecayShare is how much of the default bandwidth decay leaves at least.
 const minDecayShare = 0.01
 
-// unlimitedCounts is the rate that an unlimited link counts as where bandwidths are compared.
-const unlimitedCounts link.BitRate = 100_000_000_000
+// UnlimitedCounts is the rate that an unlimited link counts as where bandwidths are compared.
+const UnlimitedCounts link.BitRate = 100_000_000_000
 
 // Counted is what a rate counts as where bandwidths are compared or added up: unlimited, and all that is
 // faster, count as 100 Gbit/s. It is never 0.
 func Counted(r link.BitRate) link.BitRate {
 	if r == link.Unlimited {
-		return unlimitedCounts
+		return UnlimitedCounts
 	}
-	return min(r, unlimitedCounts)
+	return min(r, UnlimitedCounts)
 }
 
 // ClientLink returns the parameters of the link between a server and its clients, the same in both

@@ -14,7 +14,7 @@ const (
 	MaxCoordinate = 1_000_000 // pixels from the origin, along each axis
 	MaxNeighbours = 1000
 
-	maxScale Percent = 100_000
+	MaxLatencyScale Percent = 100_000
 )
 
 // RangeError says that a value is not allowed.
@@ -33,7 +33,7 @@ func (s Settings) Validate() error {
 	return cmp.Or(
 		checkRate("bandwidth", s.Bandwidth),
 		checkMaxLatency(s.MaxLatency),
-		check("min_bandwidth", s.MinBandwidth, 0, unlimitedCounts-1, "0 (no minimum) to less than 100Gbit", formatMinimum),
+		check("min_bandwidth", s.MinBandwidth, 0, UnlimitedCounts-1, "0 (no minimum) to less than 100Gbit", formatMinimum),
 		checkPercent("jitter", s.Jitter),
 		checkPercent("packet_loss", s.Loss),
 		checkCost(s.Cost),
@@ -123,7 +123,7 @@ func checkScale(v Percent) error {
 	if v == 0 {
 		return &RangeError{Field: field, Value: v.String(), Allowed: allowed}
 	}
-	return check(field, v, 0, maxScale, allowed, Percent.String)
+	return check(field, v, 0, MaxLatencyScale, allowed, Percent.String)
 }
 
 func checkCoordinate(field string, v float64) error {

@@ -108,7 +108,7 @@ func TestPositions(t *testing.T) {
 // What topo accepts, the fabric must not refuse: derived parameters stay within link's bounds.
 func TestDerivedParametersAreValid(t *testing.T) {
 	s := Defaults()
-	s.LatencyScale, s.Bandwidth, s.Jitter = maxScale, link.MinRate, 100
+	s.LatencyScale, s.Bandwidth, s.Jitter = MaxLatencyScale, link.MinRate, 100
 	nodes := []Node{{ID: 0, X: -MaxCoordinate, Y: -MaxCoordinate}, {ID: 1, X: MaxCoordinate, Y: MaxCoordinate}}
 	pins := map[Pair]LinkPins{{0, 1}: {AB: Pin{Latency: new(time.Millisecond)}}}
 	l := only(t, Build(s, nodes, pins))
