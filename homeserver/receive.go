@@ -48,7 +48,7 @@ func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMess
 		return nil, err
 	}
 	if pdu.RoomID() != r.id {
-		return nil, failf(BadRequest, "a PDU says two room ids, %s and %s", r.id, pdu.RoomID())
+		return pdu, failf(BadRequest, "a PDU says two room ids, %s and %s", r.id, pdu.RoomID())
 	}
 	if s.has(r, pdu) {
 		return pdu, nil

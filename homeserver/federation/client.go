@@ -2,6 +2,7 @@ package federation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -18,9 +19,10 @@ import (
 )
 
 const (
-	maxAnswer      = 1 << 20   // bytes of an ordinary answer
-	maxLargeAnswer = 256 << 20 // bytes of an answer that carries a room's state
-	defaultTimeout = 60 * time.Second
+	maxAnswer       = 1 << 20   // bytes of an ordinary answer
+	maxEventsAnswer = 8 << 20   // bytes of an answer that carries 100 events of 64 KiB, or many keys
+	maxStateAnswer  = 256 << 20 // bytes of an answer that carries a room's state
+	defaultTimeout  = 60 * time.Second
 )
 
 // Client sends signed requests to other servers. It implements homeserver.Remote. It is safe for concurrent
@@ -47,7 +49,7 @@ type call struct {
 	path   string     // escaped, from /_matrix on
 	query  url.Values // may be nil
 	body   []byte     // canonical JSON, nil for none
-	large  bool       // whether the answer may be large
+	most   int64      // bytes of the answer; 0 for maxAnswer
 	bare   bool       // not signed
 }
 
@@ -84,10 +86,7 @@ func (c *Client) send(ctx context.Context, call call) ([]byte, error) {
 		return nil, unreachable(err, "%s does not answer", call.server)
 	}
 	defer res.Body.Close()
-	limit := int64(maxAnswer)
-	if call.large {
-		limit = maxLargeAnswer
-	}
+	limit := cmp.Or(call.most, maxAnswer)
 	raw, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
 		return nil, unreachable(err, "%s stopped answering", call.server)
@@ -190,16 +189,16 @@ func (c *Client) get(ctx context.Context, server, path string, query url.Values,
 	return c.do(ctx, call{method: http.MethodGet, server: server, path: path, query: query}, out)
 }
 
-func (c *Client) getLarge(ctx context.Context, server, path string, query url.Values, out any) error {
-	return c.do(ctx, call{method: http.MethodGet, server: server, path: path, query: query, large: true}, out)
+func (c *Client) getLarge(ctx context.Context, server, path string, query url.Values, most int64, out any) error {
+	return c.do(ctx, call{method: http.MethodGet, server: server, path: path, query: query, most: most}, out)
 }
 
-func (c *Client) with(ctx context.Context, method, server, path string, body, out any) error {
+func (c *Client) with(ctx context.Context, method, server, path string, body any, most int64, out any) error {
 	raw, err := encode(body)
 	if err != nil {
 		return err
 	}
-	return c.do(ctx, call{method: method, server: server, path: path, body: raw, large: true}, out)
+	return c.do(ctx, call{method: method, server: server, path: path, body: raw, most: most}, out)
 }
 
 // serverKeys asks for a server's key document.
@@ -217,7 +216,7 @@ func (c *Client) MakeJoin(ctx context.Context, server, roomID, userID string, ve
 
 // SendJoin implements homeserver.Remote.
 func (c *Client) SendJoin(ctx context.Context, server, roomID, eventID string, pdu json.RawMessage) (a homeserver.JoinAnswer, err error) {
-	err = c.with(ctx, http.MethodPut, server, path("federation/v2/send_join", roomID, eventID), pdu, &a)
+	err = c.with(ctx, http.MethodPut, server, path("federation/v2/send_join", roomID, eventID), pdu, maxStateAnswer, &a)
 	return a, err
 }
 
@@ -229,7 +228,7 @@ func (c *Client) MakeLeave(ctx context.Context, server, roomID, userID string) (
 
 // SendLeave implements homeserver.Remote.
 func (c *Client) SendLeave(ctx context.Context, server, roomID, eventID string, pdu json.RawMessage) error {
-	return c.with(ctx, http.MethodPut, server, path("federation/v2/send_leave", roomID, eventID), pdu, nil)
+	return c.with(ctx, http.MethodPut, server, path("federation/v2/send_leave", roomID, eventID), pdu, 0, nil)
 }
 
 // Invite implements homeserver.Remote.
@@ -237,7 +236,7 @@ func (c *Client) Invite(ctx context.Context, server, roomID, eventID string, inv
 	var answer struct {
 		Event json.RawMessage `json:"event"`
 	}
-	err := c.with(ctx, http.MethodPut, server, path("federation/v2/invite", roomID, eventID), invite, &answer)
+	err := c.with(ctx, http.MethodPut, server, path("federation/v2/invite", roomID, eventID), invite, 0, &answer)
 	return answer.Event, err
 }
 
@@ -263,7 +262,7 @@ type pduList struct {
 // EventAuth implements homeserver.Remote.
 func (c *Client) EventAuth(ctx context.Context, server, roomID, eventID string) ([]json.RawMessage, error) {
 	var answer authChain
-	err := c.getLarge(ctx, server, path("federation/v1/event_auth", roomID, eventID), nil, &answer)
+	err := c.getLarge(ctx, server, path("federation/v1/event_auth", roomID, eventID), nil, maxStateAnswer, &answer)
 	return answer.AuthChain, err
 }
 
@@ -273,20 +272,20 @@ type authChain struct {
 
 // StateIDs implements homeserver.Remote.
 func (c *Client) StateIDs(ctx context.Context, server, roomID, eventID string) (a homeserver.StateIDs, err error) {
-	err = c.getLarge(ctx, server, path("federation/v1/state_ids", roomID), url.Values{"event_id": {eventID}}, &a)
+	err = c.getLarge(ctx, server, path("federation/v1/state_ids", roomID), url.Values{"event_id": {eventID}}, maxStateAnswer, &a)
 	return a, err
 }
 
 // State implements homeserver.Remote.
 func (c *Client) State(ctx context.Context, server, roomID, eventID string) (a homeserver.StateAnswer, err error) {
-	err = c.getLarge(ctx, server, path("federation/v1/state", roomID), url.Values{"event_id": {eventID}}, &a)
+	err = c.getLarge(ctx, server, path("federation/v1/state", roomID), url.Values{"event_id": {eventID}}, maxStateAnswer, &a)
 	return a, err
 }
 
 // MissingEvents implements homeserver.Remote.
 func (c *Client) MissingEvents(ctx context.Context, server, roomID string, q homeserver.MissingQuery) ([]json.RawMessage, error) {
 	var answer missingEvents
-	err := c.with(ctx, http.MethodPost, server, path("federation/v1/get_missing_events", roomID), q, &answer)
+	err := c.with(ctx, http.MethodPost, server, path("federation/v1/get_missing_events", roomID), q, maxEventsAnswer, &answer)
 	return answer.Events, err
 }
 
@@ -298,7 +297,7 @@ type missingEvents struct {
 func (c *Client) Backfill(ctx context.Context, server, roomID string, from []string, limit int) ([]json.RawMessage, error) {
 	var answer pduList
 	query := url.Values{"v": from, "limit": {strconv.Itoa(limit)}}
-	err := c.getLarge(ctx, server, path("federation/v1/backfill", roomID), query, &answer)
+	err := c.getLarge(ctx, server, path("federation/v1/backfill", roomID), query, maxEventsAnswer, &answer)
 	return answer.PDUs, err
 }
 
@@ -321,14 +320,14 @@ func (c *Client) Profile(ctx context.Context, server, userID, field string) (pro
 // QueryKeys implements homeserver.Remote.
 func (c *Client) QueryKeys(ctx context.Context, server string, q homeserver.KeyQuery) (a homeserver.KeyAnswer, err error) {
 	body := map[string]any{"device_keys": q}
-	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/query", body, &a)
+	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/query", body, maxEventsAnswer, &a)
 	return a, err
 }
 
 // ClaimKeys implements homeserver.Remote.
 func (c *Client) ClaimKeys(ctx context.Context, server string, claim homeserver.KeyClaim) (a homeserver.ClaimAnswer, err error) {
 	body := map[string]any{"one_time_keys": claim}
-	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/claim", body, &a)
+	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/claim", body, maxEventsAnswer, &a)
 	return a, err
 }
 

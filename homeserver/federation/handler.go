@@ -19,6 +19,10 @@ import (
 const (
 	maxBody  = 8 << 20  // bytes of a transaction: 50 PDUs of 64 KiB, 100 EDUs
 	maxQuery = 64 << 10 // bytes of the body of an ordinary request
+	// maxInvite is for the invite and the room's stripped state with it: ten events of 64 KiB, and some more.
+	maxInvite = 1 << 20
+	// maxSignatures is how many Authorization headers of a request are looked at.
+	maxSignatures = 4
 )
 
 // Handler answers what other servers ask. It takes requests for /_matrix/federation and /_matrix/key.
@@ -83,8 +87,8 @@ func (h *Handler) routes() {
 		v1 + "/make_leave/{room}/{user}":  {http.MethodGet: h.signed(0, h.makeLeave)},
 		v1 + "/send_leave/{room}/{event}": {http.MethodPut: h.signed(maxQuery*2, h.sendLeave1)},
 		v2 + "/send_leave/{room}/{event}": {http.MethodPut: h.signed(maxQuery*2, h.sendLeave)},
-		v1 + "/invite/{room}/{event}":     {http.MethodPut: h.signed(maxBody, h.invite1)},
-		v2 + "/invite/{room}/{event}":     {http.MethodPut: h.signed(maxBody, h.invite)},
+		v1 + "/invite/{room}/{event}":     {http.MethodPut: h.signed(maxInvite, h.invite1)},
+		v2 + "/invite/{room}/{event}":     {http.MethodPut: h.signed(maxInvite, h.invite)},
 		v1 + "/event/{event}":             {http.MethodGet: h.signed(0, h.event)},
 		v1 + "/state/{room}":              {http.MethodGet: h.signed(0, h.state)},
 		v1 + "/state_ids/{room}":          {http.MethodGet: h.signed(0, h.stateIDs)},
@@ -149,7 +153,8 @@ func (h *Handler) authenticate(r *http.Request, body []byte) (asked, error) {
 		}
 	}
 	err := errors.New("the request has no Authorization header of scheme X-Matrix")
-	for _, header := range r.Header.Values("Authorization") {
+	headers := r.Header.Values("Authorization")
+	for _, header := range headers[:min(len(headers), maxSignatures)] {
 		var x xMatrix
 		if x, err = parseXMatrix(header); err != nil {
 			continue

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -17,8 +18,13 @@ const (
 	keyValidity = 7 * 24 * time.Hour
 	// maxKeyValidity bounds what other servers claim ("Publishing Keys").
 	maxKeyValidity = 7 * 24 * time.Hour
-	// keyRetry is how long a server that did not give its keys is left alone.
+	// keyRetry is how long a server is left alone after it was asked for its keys, whether it gave them or not: a
+	// stranger can name any number of keys that it does not have.
 	keyRetry = 2 * time.Second
+	// maxKeys bounds what one server may publish, the old keys counted too. Servers have one or two.
+	maxKeys = 64
+	// maxFetches is how many requests for keys are remembered before those of more than keyRetry ago are forgotten.
+	maxFetches = 1000
 )
 
 // KeyRing fetches and remembers the verify keys of other servers. It is safe for concurrent use: one request
@@ -28,7 +34,7 @@ type KeyRing struct {
 	commons *homeserver.Commons
 
 	mu      sync.Mutex
-	fetches map[string]*keyFetch // under way, or failed a short while ago
+	fetches map[string]*keyFetch // under way, or over for a short while
 }
 
 // keyFetch is one request for a server's keys. err is set when done is closed.
@@ -79,8 +85,9 @@ func (k *KeyRing) VerifyKey(ctx context.Context, server, keyID string, at time.T
 func (k *KeyRing) refresh(ctx context.Context, server string) error {
 	k.mu.Lock()
 	fetch := k.fetches[server]
-	if fetch == nil || !fetch.ended.IsZero() && time.Since(fetch.ended) > keyRetry {
+	if fetch == nil || fetch.isOld() {
 		fetch = &keyFetch{done: make(chan struct{})}
+		k.forgetOldLocked()
 		k.fetches[server] = fetch
 		k.mu.Unlock()
 		k.run(ctx, server, fetch)
@@ -95,13 +102,23 @@ func (k *KeyRing) refresh(ctx context.Context, server string) error {
 	}
 }
 
+// isOld says whether a request is over for so long that another may be made. KeyRing.mu is held.
+func (f *keyFetch) isOld() bool { return !f.ended.IsZero() && time.Since(f.ended) > keyRetry }
+
+func (k *KeyRing) forgetOldLocked() {
+	if len(k.fetches) < maxFetches {
+		return
+	}
+	maps.DeleteFunc(k.fetches, func(_ string, f *keyFetch) bool { return f.isOld() })
+}
+
 func (k *KeyRing) run(ctx context.Context, server string, fetch *keyFetch) {
 	_, err := k.fetch(ctx, server)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	fetch.err, fetch.ended = err, time.Now()
 	close(fetch.done)
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil { // says nothing about the server
 		delete(k.fetches, server)
 	}
 }
@@ -123,6 +140,9 @@ func (k *KeyRing) keep(server string, raw json.RawMessage) error {
 	}
 	if doc.ServerName != server {
 		return fmt.Errorf("%s answered with the keys of %q", server, doc.ServerName)
+	}
+	if n := len(doc.VerifyKeys) + len(doc.OldVerifyKeys); n > maxKeys {
+		return fmt.Errorf("%s publishes %d keys, at most %d are taken", server, n, maxKeys)
 	}
 	validUntil := time.UnixMilli(doc.ValidUntilTS)
 	if latest := time.Now().Add(maxKeyValidity); validUntil.After(latest) {

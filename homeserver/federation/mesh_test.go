@@ -34,6 +34,8 @@ type mesh struct {
 	delay time.Duration  // at most
 	loss  float64        // of a request or its answer
 	count int            // of requests
+
+	instead map[string]http.Handler // what answers in place of a server
 }
 
 var errLost = errors.New("lost")
@@ -41,7 +43,7 @@ var errLost = errors.New("lost")
 func newMesh(t testing.TB, seed uint64, names ...string) *mesh {
 	m := &mesh{
 		t: t, common: homeserver.NewCommons(), rand: rand.New(rand.NewPCG(seed, 1)),
-		peers: map[string]*Peer{}, side: map[string]int{},
+		peers: map[string]*Peer{}, side: map[string]int{}, instead: map[string]http.Handler{},
 	}
 	for _, name := range names {
 		m.add(name, m.common)
@@ -105,7 +107,11 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		in.Body = http.NoBody
 	}
 	rec := httptest.NewRecorder()
-	peer.Handler.ServeHTTP(rec, in)
+	if other := m.instead[req.URL.Host]; other != nil {
+		other.ServeHTTP(rec, in)
+	} else {
+		peer.Handler.ServeHTTP(rec, in)
+	}
 	if err := m.pass(req.Context(), req.URL.Host, w.from); err != nil {
 		return nil, err
 	}
