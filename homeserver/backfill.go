@@ -45,14 +45,14 @@ func (r *room) oldEnd() []string {
 	var ids []string
 	for _, e := range r.edges {
 		for _, id := range e.prev {
-			if n := r.nodes[id]; (n == nil || n.is(outlier)) && r.history[id] == nil && len(ids) < maxPrev {
+			if !r.loggedLocked(id) && r.history[id] == nil && len(ids) < maxPrev {
 				ids = append(ids, string(id))
 			}
 		}
 	}
 	for _, pdu := range r.history {
 		for _, id := range pdu.PrevEvents() {
-			if n := r.nodes[id]; (n == nil || n.is(outlier)) && r.history[id] == nil && len(ids) < maxPrev {
+			if !r.loggedLocked(id) && r.history[id] == nil && len(ids) < maxPrev {
 				ids = append(ids, string(id))
 			}
 		}
@@ -74,7 +74,7 @@ func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
 		r.history = map[matrix.EventID]*event.PDU{}
 	}
 	for _, pdu := range pdus {
-		if pdu.RoomID() != r.id || r.history[pdu.ID()] != nil || r.placedLocked(pdu.ID()) != nil {
+		if pdu.RoomID() != r.id || r.history[pdu.ID()] != nil || r.loggedLocked(pdu.ID()) {
 			continue
 		}
 		if _, missing := r.authEventsLocked(pdu); len(missing) == 0 && s.checkAuthEventsLocked(r, pdu) != nil {

@@ -53,6 +53,12 @@ func (r *room) edgeLocked(prev []matrix.EventID) (*State, bool) {
 	return nil, false
 }
 
+// isEdgeLocked says whether the state after one event is known, though not the event's place.
+func (r *room) isEdgeLocked(id matrix.EventID) bool {
+	_, ok := r.edgeLocked([]matrix.EventID{id})
+	return ok
+}
+
 func (r *room) edgesLocked(missing []matrix.EventID) (states []*State, ok bool) {
 	for _, id := range missing {
 		state, ok := r.edgeLocked([]matrix.EventID{id})
@@ -113,18 +119,25 @@ func (r *room) isRejectedLocked(id matrix.EventID) bool {
 // placeLocked puts an event into the graph after the state before it became known, and returns its node. It
 // does checks 4, 5 and 6 on receipt of a PDU. The event's auth events are known.
 func (s *Server) placeLocked(r *room, pdu *event.PDU, before *State) *node {
-	n := &node{pdu: pdu, before: before, after: before}
-	switch {
-	case s.checkAuthEventsLocked(r, pdu) != nil, checkState(pdu, before) != nil:
-		n.mark = rejected
-	case checkState(pdu, r.current) != nil && pdu.Type() != matrix.TypeCreate:
+	n := s.nodeLocked(r, pdu, before)
+	if !n.is(rejected) && pdu.Type() != matrix.TypeCreate && checkState(pdu, r.current) != nil {
 		n.mark = softFailed
-	}
-	if pdu.IsState() && !n.is(rejected) {
-		n.after = before.with(s.commons, pdu)
 	}
 	r.nodes[pdu.ID()] = n
 	s.commons.checked(pdu)
+	return n
+}
+
+// nodeLocked makes an event's node, after checks 4 and 5 on receipt of a PDU.
+func (s *Server) nodeLocked(r *room, pdu *event.PDU, before *State) *node {
+	n := &node{pdu: pdu, before: before, after: before}
+	if s.checkAuthEventsLocked(r, pdu) != nil || checkState(pdu, before) != nil {
+		n.mark = rejected
+		return n
+	}
+	if pdu.IsState() {
+		n.after = before.with(s.commons, pdu)
+	}
 	return n
 }
 

@@ -1,11 +1,11 @@
 package homeserver
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"meshsim/matrix"
@@ -44,7 +44,10 @@ func (s *Server) fetchAndIntegrate(ctx context.Context, r *room, origin string, 
 	if err := f.history(ctx, pdu); err != nil {
 		return err
 	}
-	for _, p := range f.sorted() {
+	if err := f.recall(ctx); err != nil {
+		return &unavailableError{pdu.ID(), err}
+	}
+	for _, p := range inOrder(f.pool) {
 		err := f.integrate(ctx, p)
 		if err == nil {
 			continue
@@ -86,13 +89,12 @@ func (f *fetch) history(ctx context.Context, pdu *event.PDU) error {
 	return nil
 }
 
-// frontier lists the events of the pool that have events before them which are in neither the pool nor the
-// graph, at most twenty of them.
+// frontier lists the events of the pool that have events before them which are not known, at most twenty of them.
 func (f *fetch) frontier() []string {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
 	var ids []string
-	for _, pdu := range f.sorted() {
+	for _, pdu := range inOrder(f.pool) {
 		if len(ids) < maxPrev && f.hasGapLocked(pdu) {
 			ids = append(ids, string(pdu.ID()))
 		}
@@ -105,10 +107,8 @@ func (f *fetch) hasGapLocked(pdu *event.PDU) bool {
 		return false
 	}
 	for _, id := range pdu.PrevEvents() {
-		if f.pool[id] != nil || f.r.placedLocked(id) != nil {
-			continue
-		}
-		if _, ok := f.r.edgeLocked([]matrix.EventID{id}); !ok {
+		known := f.pool[id] != nil || f.r.placedLocked(id) != nil || f.r.recallableLocked(id) != nil
+		if !known && !f.r.isEdgeLocked(id) {
 			return true
 		}
 	}
@@ -155,10 +155,10 @@ func atMost(raws []json.RawMessage, limit int) []json.RawMessage {
 	return raws[:min(len(raws), limit)]
 }
 
-// sorted returns the pool, events before those that refer to them.
-func (f *fetch) sorted() []*event.PDU {
-	var order []*event.PDU
-	done := map[matrix.EventID]bool{}
+// inOrder returns events behind those that they refer to.
+func inOrder(pdus map[matrix.EventID]*event.PDU) []*event.PDU {
+	order := make([]*event.PDU, 0, len(pdus))
+	done := make(map[matrix.EventID]bool, len(pdus))
 	var visit func(pdu *event.PDU)
 	visit = func(pdu *event.PDU) {
 		if done[pdu.ID()] {
@@ -166,20 +166,13 @@ func (f *fetch) sorted() []*event.PDU {
 		}
 		done[pdu.ID()] = true
 		for _, id := range pdu.PrevEvents() {
-			if prev := f.pool[id]; prev != nil {
+			if prev := pdus[id]; prev != nil {
 				visit(prev)
 			}
 		}
 		order = append(order, pdu)
 	}
-	byDepth := make([]*event.PDU, 0, len(f.pool))
-	for _, pdu := range f.pool {
-		byDepth = append(byDepth, pdu)
-	}
-	slices.SortFunc(byDepth, func(a, b *event.PDU) int {
-		return cmp.Or(cmp.Compare(a.Depth(), b.Depth()), cmp.Compare(a.ID(), b.ID()))
-	})
-	for _, pdu := range byDepth {
+	for _, pdu := range slices.SortedFunc(maps.Values(pdus), byDepth) {
 		visit(pdu)
 	}
 	return order

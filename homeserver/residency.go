@@ -165,11 +165,21 @@ func (s *Server) enter(ctx context.Context, server string, pdu *event.PDU, answe
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := s.learnStateLocked(r, auth, state)
+	r.markBehindLocked(auth, state)
 	if err := s.checkEntryLocked(r, pdu, before); err != nil {
 		return fail(Unreachable, err, "%s answered send_join with a state that does not allow the join", server)
 	}
 	s.enterLocked(r, pdu, before)
 	return nil
+}
+
+// markBehindLocked notes which events came as the state before this server's join.
+func (r *room) markBehindLocked(groups ...[]*event.PDU) {
+	for _, pdu := range slices.Concat(groups...) {
+		if n := r.nodes[pdu.ID()]; n != nil && n.is(outlier) {
+			n.mark |= behind
+		}
+	}
 }
 
 func (s *Server) checkEntryLocked(r *room, pdu *event.PDU, before *State) error {

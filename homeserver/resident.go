@@ -103,20 +103,6 @@ func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string,
 	}, nil
 }
 
-// introduceLocked sends a server that has just joined the branches of the graph that its join does not follow
-// on: what came between make_join and send_join went to the servers that were in the room then, and the
-// newcomer would not learn of it before somebody refers to it.
-func (s *Server) introduceLocked(r *room, origin string, joined *node) {
-	if s.cfg.Outbox == nil {
-		return
-	}
-	for _, n := range r.extremities {
-		if n != joined && string(n.pdu.Sender().Server()) != origin {
-			s.cfg.Outbox.Enqueue(n.pdu, []string{origin})
-		}
-	}
-}
-
 // AcceptLeave answers send_leave.
 func (s *Server) AcceptLeave(ctx context.Context, origin, roomID, eventID string, raw json.RawMessage) error {
 	r, pdu, err := s.acceptMember(ctx, origin, roomID, eventID, raw, matrix.Leave)

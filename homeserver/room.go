@@ -63,6 +63,7 @@ const (
 	outlier    mark = 1 << iota // known for its content only: its place in the graph is not
 	rejected                    // fails the authorisation rules; never part of the state
 	softFailed                  // passes them at its place, but not now: not shown, not referred to
+	behind                      // before this server's join, whose state it is of: not in the log, even when it gets a place
 )
 
 func (n *node) is(m mark) bool { return n.mark&m != 0 }
@@ -90,6 +91,21 @@ func (r *room) createLocked() *event.PDU {
 // placedLocked returns a node whose place in the graph is known.
 func (r *room) placedLocked(id matrix.EventID) *node {
 	if n := r.nodes[id]; n != nil && !n.is(outlier) {
+		return n
+	}
+	return nil
+}
+
+// loggedLocked reports whether an event got its place in the graph when it came, and so was told to clients.
+func (r *room) loggedLocked(id matrix.EventID) bool {
+	n := r.placedLocked(id)
+	return n != nil && !n.is(behind)
+}
+
+// recallableLocked returns a node that has no place in the graph and may be given one silently: it lies behind this
+// server's join, so it is no news.
+func (r *room) recallableLocked(id matrix.EventID) *node {
+	if n := r.nodes[id]; n != nil && n.is(outlier) && n.is(behind) {
 		return n
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type mesh struct {
 	delay time.Duration  // at most
 	loss  float64        // of a request or its answer
 	count int            // of requests
+	asked map[string]int // requests, by the first word of the endpoint
 
 	instead map[string]http.Handler // what answers in place of a server
 }
@@ -43,7 +45,7 @@ var errLost = errors.New("lost")
 func newMesh(t testing.TB, seed uint64, names ...string) *mesh {
 	m := &mesh{
 		t: t, common: homeserver.NewCommons(), rand: rand.New(rand.NewPCG(seed, 1)),
-		peers: map[string]*Peer{}, side: map[string]int{}, instead: map[string]http.Handler{},
+		peers: map[string]*Peer{}, side: map[string]int{}, instead: map[string]http.Handler{}, asked: map[string]int{},
 	}
 	for _, name := range names {
 		m.add(name, m.common)
@@ -97,6 +99,9 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	m.mu.Lock()
 	peer := m.peers[req.URL.Host]
 	m.count++
+	if words := strings.Split(req.URL.Path, "/"); len(words) > 4 {
+		m.asked[words[4]]++
+	}
 	m.mu.Unlock()
 	if peer == nil {
 		return nil, fmt.Errorf("there is no server %s", req.URL.Host)
