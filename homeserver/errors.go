@@ -26,6 +26,9 @@ const (
 	UnableToAuthoriseJoin      // a restricted join whose conditions cannot be checked here
 	UnableToGrantJoin          // a restricted join that another server could grant
 	Unreachable                // no other server answered
+	LimitExceeded              // the user has too much of something under way
+	CannotOverwrite            // the media has been uploaded already
+	NotYetUploaded             // the media is announced only
 )
 
 var kinds = map[Kind]struct {
@@ -46,6 +49,9 @@ var kinds = map[Kind]struct {
 	UnableToAuthoriseJoin: {"M_UNABLE_TO_AUTHORISE_JOIN", http.StatusBadRequest},
 	UnableToGrantJoin:     {"M_UNABLE_TO_GRANT_JOIN", http.StatusBadRequest},
 	Unreachable:           {"M_UNKNOWN", http.StatusBadGateway},
+	LimitExceeded:         {"M_LIMIT_EXCEEDED", http.StatusTooManyRequests},
+	CannotOverwrite:       {"M_CANNOT_OVERWRITE_MEDIA", http.StatusConflict},
+	NotYetUploaded:        {"M_NOT_YET_UPLOADED", http.StatusGatewayTimeout},
 }
 
 // Code is the errcode of the standard error response.

@@ -27,6 +27,7 @@ type Remote interface {
 	Profile(ctx context.Context, server, userID, field string) (json.RawMessage, error)
 	QueryKeys(ctx context.Context, server string, query KeyQuery) (KeyAnswer, error)
 	ClaimKeys(ctx context.Context, server string, claim KeyClaim) (ClaimAnswer, error)
+	Media(ctx context.Context, server, mediaID string) (Media, error)
 }
 
 // Outbox takes events and EDUs for other servers. Both methods return at once; delivery is retried until it

@@ -21,6 +21,7 @@ type users struct {
 	watchers     watchers
 	seenMessages seenMessages
 	deviceLists  deviceLists
+	media        mediaStore
 }
 
 // account is one user. The lock of users guards it.

@@ -103,7 +103,14 @@ func allowAnyOrigin(header http.Header) {
 // empty is the body of answers that say nothing but that it worked.
 type empty struct{}
 
+// respondent is an answer that is not JSON.
+type respondent interface{ write(http.ResponseWriter) }
+
 func respond(w http.ResponseWriter, status int, body any) {
+	if own, ok := body.(respondent); ok {
+		own.write(w)
+		return
+	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		status = http.StatusInternalServerError

@@ -14,6 +14,7 @@ func newTable() *table {
 	t.directory()
 	t.personal()
 	t.encryption()
+	t.media()
 	t.answeredOnly()
 	return t
 }
@@ -146,6 +147,26 @@ func (t *table) encryption() {
 	}
 }
 
+// media are the endpoints of the content repository. Uploads stand below /_matrix/media; downloads below
+// /_matrix/client/v1, and without an access token where older clients look for them.
+func (t *table) media() {
+	for _, version := range [...]string{"v3", "r0", "v1"} {
+		base := "/_matrix/media/" + version
+		t.add(http.MethodPost, base+"/upload", route{serve: uploadMedia})
+		t.add(http.MethodPut, base+"/upload/{serverName}/{mediaId}", route{serve: uploadReserved})
+		t.add(http.MethodPost, base+"/create", route{serve: createMedia})
+		t.downloads(base, true)
+	}
+	t.downloads("/_matrix/client/v1/media", false)
+}
+
+func (t *table) downloads(base string, open bool) {
+	t.add(http.MethodGet, base+"/config", route{serve: mediaConfig})
+	t.add(http.MethodGet, base+"/download/{serverName}/{mediaId}", route{downloadMedia, open})
+	t.add(http.MethodGet, base+"/download/{serverName}/{mediaId}/{fileName}", route{downloadMedia, open})
+	t.add(http.MethodGet, base+"/thumbnail/{serverName}/{mediaId}", route{thumbnail, open})
+}
+
 // answeredOnly are endpoints that clients ask when they start, of things that this server does not have.
 func (t *table) answeredOnly() {
 	t.stable(http.MethodGet, "/voip/turnServer", turnServer)
@@ -153,7 +174,4 @@ func (t *table) answeredOnly() {
 	t.stable(http.MethodGet, "/account/3pid", threePIDs)
 	t.stable(http.MethodGet, "/pushers", pushers)
 	t.stable(http.MethodGet, "/notifications", notifications)
-	for _, path := range [...]string{"/_matrix/media/v3/config", "/_matrix/media/r0/config", "/_matrix/client/v1/media/config"} {
-		t.add(http.MethodGet, path, route{serve: mediaConfig})
-	}
 }

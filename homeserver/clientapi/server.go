@@ -42,9 +42,6 @@ func capabilities(*call) (any, error) {
 // turnServer: there is none, which an empty answer says.
 func turnServer(*call) (any, error) { return empty{}, nil }
 
-// mediaConfig: nothing can be uploaded.
-func mediaConfig(*call) (any, error) { return map[string]int{"m.upload.size": 0}, nil }
-
 // thirdParties: no bridges.
 func thirdParties(*call) (any, error) { return empty{}, nil }
 

@@ -185,30 +185,6 @@ func (h *Handler) directory(req asked) (any, error) {
 	return homeserver.DirectoryAnswer{RoomID: roomID, Servers: servers}, err
 }
 
-func (h *Handler) devices(req asked) (any, error) {
-	return h.server.ServeDevices(req.PathValue("user"))
-}
-
-func (h *Handler) userKeys(req asked) (any, error) {
-	var in struct {
-		Devices homeserver.KeyQuery `json:"device_keys"`
-	}
-	if err := decode(req.body, &in); err != nil {
-		return nil, err
-	}
-	return h.server.ServeKeys(in.Devices), nil
-}
-
-func (h *Handler) claimKeys(req asked) (any, error) {
-	var in struct {
-		Keys homeserver.KeyClaim `json:"one_time_keys"`
-	}
-	if err := decode(req.body, &in); err != nil {
-		return nil, err
-	}
-	return h.server.ServeClaim(in.Keys), nil
-}
-
 // decode reads a body; unknown members are allowed, as the specification has it.
 func decode(body json.RawMessage, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {

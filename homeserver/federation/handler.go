@@ -97,12 +97,10 @@ func (h *Handler) routes() {
 		v1 + "/get_missing_events/{room}": {http.MethodPost: h.signed(maxQuery, h.missingEvents)},
 		v1 + "/query/profile":             {http.MethodGet: h.signed(0, h.profile)},
 		v1 + "/query/directory":           {http.MethodGet: h.signed(0, h.directory)},
-		v1 + "/user/devices/{user}":       {http.MethodGet: h.signed(0, h.devices)},
-		v1 + "/user/keys/query":           {http.MethodPost: h.signed(maxBody, h.userKeys)},
-		v1 + "/user/keys/claim":           {http.MethodPost: h.signed(maxBody, h.claimKeys)},
 	} {
 		h.mux.Handle(path, m)
 	}
+	h.userRoutes()
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusNotFound, "M_UNRECOGNIZED", "there is no endpoint "+r.URL.Path)
 	})
@@ -205,6 +203,10 @@ func answer(w http.ResponseWriter, e endpoint, req asked) {
 	value, err := e(req)
 	if err != nil {
 		writeFailure(w, err)
+		return
+	}
+	if own, ok := value.(respondent); ok {
+		own.write(w)
 		return
 	}
 	raw, err := json.Marshal(value)
