@@ -6,10 +6,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"meshsim/node/embedded"
 )
 
 // options are the flags of serve.
@@ -19,6 +22,9 @@ type options struct {
 	logLevel    string
 	seed        uint64
 	token       string
+	homeserver  string
+	containers  containerOptions
+	memoryMB    int64
 
 	level slog.Level // of logLevel
 	file  string     // the mesh file, empty for none
@@ -38,7 +44,13 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"`number` from which every link draws its randomness; absent is the mesh file's, or a random one ("+envPrefix+"SEED)")
 	f.StringVar(&o.token, "token", "",
 		"the `text` that beyond loopback every request must bring; absent is a random one ("+envPrefix+"TOKEN)")
+	f.StringVar(&o.homeserver, "homeserver", embedded.Kind,
+		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+" ("+envPrefix+"HOMESERVER)")
+	containerFlags(f, o)
 }
+
+// kinds are the homeservers that this system can run.
+func kinds() []string { return append([]string{embedded.Kind}, containerKinds()...) }
 
 // complete takes flags that were not given from the environment, and checks all.
 func (o *options) complete(f *pflag.FlagSet, getenv func(string) string) error {
@@ -75,6 +87,12 @@ func (o *options) check() error {
 	if o.clientPorts < 0 || o.clientPorts > maxClientPorts {
 		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",
 			o.clientPorts, maxClientPorts)
+	}
+	if !slices.Contains(kinds(), o.homeserver) {
+		return fmt.Errorf("--homeserver is %q: it must be %s", o.homeserver, strings.Join(kinds(), " or "))
+	}
+	if err := o.checkContainers(); err != nil {
+		return err
 	}
 	_, port, err := net.SplitHostPort(o.listen)
 	if err != nil {

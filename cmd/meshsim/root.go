@@ -34,6 +34,9 @@ const examples = `  meshsim
   curl -X POST localhost:3000/api/v1/servers -d '{"x":100,"y":100}'
         add a server from a script; meshsim openapi describes the whole interface
 
+  meshsim --homeserver synapse
+        as root: servers are stock Synapse in containers (build the image with images/synapse/build)
+
   meshsim completion bash > /etc/bash_completion.d/meshsim
         shell completion; also for zsh, fish and powershell`
 
@@ -65,9 +68,13 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		if err := c.RegisterFlagCompletionFunc("log-level", levels); err != nil {
 			panic(err) // only where there is no such flag
 		}
+		homeservers := cobra.FixedCompletions(kinds(), cobra.ShellCompDirectiveNoFileComp)
+		if err := c.RegisterFlagCompletionFunc("homeserver", homeservers); err != nil {
+			panic(err)
+		}
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return o.complete(c.Flags(), getenv) }
 	}
-	root.AddCommand(serve, newOpenAPI(), newVersion())
+	root.AddCommand(serve, newClean(), newOpenAPI(), newVersion())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", explained(err), c.CommandPath())
 	})

@@ -47,6 +47,10 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		closeAll(listeners)
 		return err
 	}
+	if err := w.checkDefault(c.Context()); err != nil {
+		closeAll(listeners)
+		return errors.Join(err, w.mesh.Close(), w.close())
+	}
 	announce(c.OutOrStdout(), o, listeners)
 	return w.run(c.Context(), listeners)
 }

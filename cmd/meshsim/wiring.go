@@ -10,13 +10,10 @@ import (
 
 	"meshsim/api"
 	"meshsim/fabric"
-	"meshsim/gateway"
-	"meshsim/homeserver"
 	"meshsim/mesh"
 	"meshsim/mesh/meshfile"
 	"meshsim/node"
 	"meshsim/node/clientside"
-	"meshsim/node/embedded"
 	"meshsim/talk"
 	"meshsim/telemetry"
 	"meshsim/web"
@@ -27,6 +24,7 @@ type wiring struct {
 	fabric   *fabric.Fabric
 	hub      *telemetry.Hub
 	clients  *clientside.Clients
+	drivers  map[string]node.Driver // by kind
 	mesh     *mesh.Mesh
 	talk     *talk.Talk
 	frontend *api.Frontend
@@ -35,40 +33,37 @@ type wiring struct {
 }
 
 func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
-	ca, err := gateway.NewCA()
-	if err != nil {
-		return nil, err
-	}
 	w := &wiring{
 		fabric: fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
 		hub:    telemetry.NewHub(),
 		file:   o.file,
 		log:    log,
 	}
+	var err error
 	if w.clients, err = clientside.New(w.fabric); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	driver := embedded.New(embedded.Config{
-		Fabric:            w.fabric,
-		CA:                ca,
-		Rooms:             gateway.NewRooms(),
-		Publisher:         w.hub,
-		RegistrationToken: o.token,
-		Commons:           homeserver.NewCommons(),
-		Logger:            log,
-	})
+	drivers, err := w.newDrivers(o)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.drivers = make(map[string]node.Driver)
+	for _, d := range drivers {
+		w.drivers[d.Kind()] = d
+	}
 	w.mesh, err = mesh.New(mesh.Config{
-		Seed:     plan.Seed,
-		Settings: plan.Settings,
-		Servers:  plan.Servers,
-		Pins:     plan.Pins,
-		Drivers:  []node.Driver{driver},
-		Fabric:   w.fabric,
-		Clients:  w.clients,
-		Logger:   log,
+		Seed:        plan.Seed,
+		Settings:    plan.Settings,
+		Servers:     plan.Servers,
+		Pins:        plan.Pins,
+		Drivers:     drivers,
+		DefaultKind: o.homeserver,
+		Fabric:      w.fabric,
+		Clients:     w.clients,
+		Logger:      log,
 	})
 	if err != nil {
-		return nil, errors.Join(err, driver.Close(), w.close())
+		return nil, errors.Join(err, closeDrivers(drivers), w.close())
 	}
 	w.talk = talk.New(talk.Config{
 		Servers:  servers{w.mesh},
