@@ -150,6 +150,10 @@ func (s *Server) tryIntegrate(r *room, origin string, pdu *event.PDU) (complete 
 	if err != nil || len(missing) > 0 {
 		return false, nil // what state resolution lacks is fetched as well
 	}
-	s.observe(origin, pdu, s.acceptLocked(r, pdu, before))
+	outcome := s.acceptLocked(r, pdu, before)
+	s.observe(origin, pdu, outcome)
+	if outcome == Accepted {
+		s.relayLocked(r, origin, r.nodes[pdu.ID()])
+	}
 	return true, nil
 }

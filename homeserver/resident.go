@@ -96,11 +96,39 @@ func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string,
 	if err != nil {
 		return JoinAnswer{}, err
 	}
+	r.welcomeLocked(origin)
 	s.introduceLocked(r, origin, n)
 	state := slices.Collect(n.before.All())
 	return JoinAnswer{
 		State: raws(state), AuthChain: raws(r.authChainLocked(append(state, n.pdu))), Event: n.pdu.JSON(), Origin: s.cfg.Name,
 	}, nil
+}
+
+func (r *room) welcomeLocked(guest string) {
+	if r.guests == nil {
+		r.guests = map[string]struct{}{}
+	}
+	r.guests[guest] = struct{}{}
+}
+
+// relayLocked passes an event of another server on to those that joined through this one and of which the sender did
+// not know, because the event does not follow on their joins: who joins through two servers at the same time would
+// otherwise not learn of each other before somebody refers to both joins.
+func (s *Server) relayLocked(r *room, origin string, n *node) {
+	if s.cfg.Outbox == nil || n.before == r.current {
+		return
+	}
+	sender := string(n.pdu.Sender().Server())
+	var unaware []string
+	for guest := range r.guests {
+		if guest != origin && guest != sender && r.current.hasServer(guest) && !n.before.hasServer(guest) {
+			unaware = append(unaware, guest)
+		}
+	}
+	if len(unaware) > 0 {
+		slices.Sort(unaware)
+		s.cfg.Outbox.Enqueue(n.pdu, unaware)
+	}
 }
 
 // AcceptLeave answers send_leave.

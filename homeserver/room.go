@@ -47,6 +47,7 @@ type room struct {
 	redactions  map[matrix.EventID]*event.PDU // by their targets
 	early       map[matrix.EventID]*event.PDU // redactions whose targets have not come yet
 	parked      parking
+	guests      map[string]struct{} // servers that joined through this one
 }
 
 // node is an event in a room's graph.
