@@ -31,8 +31,8 @@ type Config struct {
 
 	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 64.
 	JoinsAtOnce int
-	// JoinTimeout is how long one join may take, 0 is ten minutes: in a slow mesh it really takes minutes, and
-	// the homeserver, which knows the path, gives up by itself.
+	// JoinTimeout is how long one join may take, 0 is a day: over the slowest links it really takes hours, and the
+	// homeserver, whose gateway knows the path, gives up by itself.
 	JoinTimeout time.Duration
 }
 
@@ -61,7 +61,7 @@ func New(config Config) *Talk {
 		config.JoinsAtOnce = 64
 	}
 	if config.JoinTimeout == 0 {
-		config.JoinTimeout = 10 * time.Minute
+		config.JoinTimeout = 24 * time.Hour
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Talk{
