@@ -92,6 +92,10 @@ func (f *file) plan(s source) (Plan, error) {
 	return p, nil
 }
 
+// maxGap is how many ids in a row may be those of removed servers. Each is remembered for as long as the mesh runs, and
+// one line of a file must not fill the memory.
+const maxGap = 100_000
+
 // server checks the i-th server, whose id is at least next, and enters it in ids by its name.
 func (f *file) server(s source, i, next int, ids map[string]int) (mesh.Planned, error) {
 	v := &f.Servers[i]
@@ -99,8 +103,8 @@ func (f *file) server(s source, i, next int, ids map[string]int) (mesh.Planned, 
 	if v.ID != nil {
 		p.ID = *v.ID
 	}
-	if p.ID < next || p.ID > node.MaxID {
-		err := fmt.Errorf("id is %d: ids count up, so it must be %d to %d", p.ID, next, node.MaxID)
+	if most := min(next+maxGap, node.MaxID); p.ID < next || p.ID > most {
+		err := fmt.Errorf("id is %d: ids count up, so it must be %d to %d", p.ID, next, most)
 		return p, s.fail(err, "servers", i, "id")
 	}
 	if p.Name == "" {

@@ -3,8 +3,11 @@ package meshfile
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"meshsim/mesh"
@@ -15,12 +18,13 @@ const saveInterval = time.Second
 
 // Keep keeps the file at path up to date with a mesh until ctx or the mesh ends, and returns after a last
 // write with that one's error. A write that fails meanwhile is logged once and tried again. A file that
-// already says what the mesh is stays as it is, comments included, until something changes.
+// already says what the mesh is stays as it is, comments included, until something changes. What somebody else has
+// written into the file meanwhile is put aside and not lost: the mesh that runs wins.
 func Keep(ctx context.Context, m *mesh.Mesh, path string, log *slog.Logger) error {
-	k := keeper{mesh: m, path: path}
+	k := keeper{mesh: m, path: path, log: log}
 	changes := m.Subscribe()
-	if _, err := os.Stat(path); err == nil {
-		k.written = Encode(PlanOf(changes.Snapshot()))
+	if data, err := os.ReadFile(path); err == nil {
+		k.written, k.onDisk = Encode(PlanOf(changes.Snapshot())), data
 	}
 	failing := false
 	for {
@@ -39,7 +43,9 @@ func Keep(ctx context.Context, m *mesh.Mesh, path string, log *slog.Logger) erro
 type keeper struct {
 	mesh    *mesh.Mesh
 	path    string
-	written []byte // what the file holds
+	log     *slog.Logger
+	written []byte // the mesh that the file describes
+	onDisk  []byte // the bytes that it held when it was last read or written
 }
 
 // save writes the file if it does not say what the mesh is.
@@ -48,10 +54,36 @@ func (k *keeper) save() error {
 	if bytes.Equal(data, k.written) {
 		return nil
 	}
+	if err := k.putAside(); err != nil {
+		return err
+	}
 	if err := replace(k.path, data); err != nil {
 		return err
 	}
-	k.written = data
+	k.written, k.onDisk = data, data
+	return nil
+}
+
+// putAside copies the file to another name if somebody else has changed it.
+func (k *keeper) putAside() error {
+	data, err := os.ReadFile(k.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(data, k.onDisk) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	aside, err := os.CreateTemp(filepath.Dir(k.path), filepath.Base(k.path)+".edited-*")
+	if err != nil {
+		return err
+	}
+	_, err = aside.Write(data)
+	if err = errors.Join(err, aside.Close()); err != nil {
+		return err
+	}
+	k.onDisk = data // it is safe now, whether or not the next write succeeds
+	k.log.Warn("the mesh file was changed while meshsim runs, which goes by what it knows; the change is kept beside it",
+		"file", k.path, "change", aside.Name())
 	return nil
 }
 

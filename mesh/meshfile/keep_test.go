@@ -140,3 +140,38 @@ func TestKeepTriesAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestKeepLosesNoEdit(t *testing.T) {
+	const edit = "seed: 7\n# somebody's own words\n"
+	kept(t, "seed: 7\n", func(t *testing.T, m *mesh.Mesh, path string) {
+		synctest.Wait() // Keep has looked at the file
+		if err := os.WriteFile(path, []byte(edit), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time nobody else has written
+			if _, err := m.Add(t.Context(), mesh.AddServer{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(3 * saveInterval)
+			synctest.Wait()
+		}
+		asides, err := filepath.Glob(path + ".edited-*")
+		if err != nil || len(asides) != 1 {
+			t.Fatalf("the edit is in %q, %v", asides, err)
+		}
+		if data, err := os.ReadFile(asides[0]); err != nil || string(data) != edit {
+			t.Errorf("the edit is kept as %q, %v", data, err)
+		}
+		if p, err := Load(path); err != nil || len(p.Servers) != 2 {
+			t.Errorf("the file has %d servers, %v", len(p.Servers), err)
+		}
+	})
+}
+
+func TestOnlyRegularFilesAreMeshFiles(t *testing.T) {
+	for _, path := range []string{os.DevNull, t.TempDir()} {
+		if _, err := Load(path); err == nil {
+			t.Errorf("%s was loaded", path)
+		}
+	}
+}

@@ -99,6 +99,10 @@ const header = "# A meshsim mesh. meshsim keeps this file up to date while it ru
 
 // Load reads the file at path. It fails with fs.ErrNotExist where there is none.
 func Load(path string) (Plan, error) {
+	// A pipe would be waited for, and a device be replaced by the file that is written.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return Plan{}, fmt.Errorf("%s is no regular file, which a mesh file must be", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return Plan{}, err

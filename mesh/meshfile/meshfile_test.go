@@ -100,6 +100,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"cost", "settings:\n  cost_function: cheap\n", 2, "cost_min_latency"},
 		{"id-twice", "servers:\n  - id: 1\n  - id: 1\n", 3, "count up"},
 		{"id-negative", "servers:\n  - id: -1\n", 2, "count up"},
+		{"id-far-off", "servers:\n  - id: 8000000\n", 2, "count up"},
 		{"name", "servers:\n  - id: 1\n    name: Bob\n", 3, "Bob"},
 		{"name-of-another", "servers:\n  - id: 1\n    name: hs2\n", 3, "hs2"},
 		{"name-twice", "servers:\n  - name: a\n  - name: a\n", 3, "taken"},
