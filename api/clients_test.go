@@ -142,13 +142,10 @@ func TestClientPorts(t *testing.T) {
 	defer free.Close()
 	taken := free.Listener.Addr().(*net.TCPAddr).Port
 	h := newHarness(t, withClientPorts(taken-1))
-	changed, end := h.front.ports.subscribe()
-	defer end()
 	h.servers(2)
 	for {
-		port, _ := h.front.ports.of(0)
-		_, reason := h.front.ports.of(1)
-		if port != 0 && reason != "" {
+		ports, changed := h.front.ports.all()
+		if ports[0].port != 0 && ports[1].reason != "" {
 			break
 		}
 		within(t, changed)
@@ -177,7 +174,8 @@ func TestClientPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for {
-		if port, _ := h.front.ports.of(0); port == 0 {
+		ports, changed := h.front.ports.all()
+		if ports[0].port == 0 {
 			break
 		}
 		within(t, changed)

@@ -24,9 +24,13 @@ type clientPorts struct {
 	base    int // 0: there are none
 	clients *clients
 
-	status atomic.Pointer[map[int]portStatus] // immutable; by server id
-	mu     sync.Mutex
-	waker  map[chan struct{}]struct{}
+	status atomic.Pointer[portTable]
+}
+
+// portTable is the ports at one moment. It is immutable.
+type portTable struct {
+	ports map[int]portStatus // of servers that have one or should have one
+	next  chan struct{}      // closed when another one is in force
 }
 
 // portStatus is one server's port: open, or why not.
@@ -42,32 +46,21 @@ type openPort struct {
 }
 
 func newClientPorts(base int, c *clients) *clientPorts {
-	p := &clientPorts{base: base, clients: c, waker: make(map[chan struct{}]struct{})}
-	p.status.Store(&map[int]portStatus{})
+	p := &clientPorts{base: base, clients: c}
+	p.status.Store(&portTable{ports: map[int]portStatus{}, next: make(chan struct{})})
 	return p
 }
 
 // of returns a server's port, 0 where it has none, and why a port that it should have is not open.
 func (p *clientPorts) of(id int) (port int, reason string) {
-	s := (*p.status.Load())[id]
+	s := p.status.Load().ports[id]
 	return s.port, s.reason
 }
 
-// all returns the ports of all servers that have one or should have one. The map must not be changed.
-func (p *clientPorts) all() map[int]portStatus { return *p.status.Load() }
-
-// subscribe returns a channel that holds a value when a port was opened, closed or found taken since it was
-// last read, and a function that ends the subscription.
-func (p *clientPorts) subscribe() (<-chan struct{}, func()) {
-	wake := make(chan struct{}, 1)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.waker[wake] = struct{}{}
-	return wake, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.waker, wake)
-	}
+// all returns the ports of all servers, and a channel that is closed when one was opened, closed or found taken.
+func (p *clientPorts) all() (ports map[int]portStatus, changed <-chan struct{}) {
+	now := p.status.Load()
+	return now.ports, now.next
 }
 
 // run opens and closes ports as servers start and stop, until ctx ends, and then closes all.
@@ -93,22 +86,16 @@ func (p *clientPorts) run(ctx context.Context) {
 }
 
 func (p *clientPorts) update(ctx context.Context, open map[int]*openPort, servers []mesh.Server) {
-	status := maps.Clone(*p.status.Load())
+	before := p.status.Load()
+	ports := maps.Clone(before.ports)
 	for _, server := range servers {
-		p.follow(ctx, open, status, server)
+		p.follow(ctx, open, ports, server)
 	}
-	if maps.Equal(status, *p.status.Load()) {
+	if maps.Equal(ports, before.ports) {
 		return
 	}
-	p.status.Store(&status)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for wake := range p.waker {
-		select {
-		case wake <- struct{}{}:
-		default: // it has not yet looked at the change before
-		}
-	}
+	p.status.Store(&portTable{ports: ports, next: make(chan struct{})})
+	close(before.next)
 }
 
 // follow opens or closes the port of one server as its state wants it.

@@ -97,10 +97,6 @@ func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
 
 	telemetry := s.events.Subscribe()
 	defer telemetry.Close()
-	roomsChanged, endRooms := s.v1.talk.Subscribe()
-	defer endRooms()
-	portsChanged, endPorts := s.v1.view.ports.subscribe()
-	defer endPorts()
 	changes := s.v1.mesh.Subscribe()
 	session := newSession(s.v1, changes.Snapshot(), func(f Frame) error { return writeFrame(ctx, conn, f) })
 
@@ -124,9 +120,9 @@ func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
 				return nil
 			}
 			err = session.batch(batch)
-		case <-roomsChanged:
+		case <-session.roomsNext:
 			err = session.roomsChanged()
-		case <-portsChanged:
+		case <-session.portsNext:
 			err = session.portsChanged()
 		case <-counters.C:
 			err = session.countersDue()
@@ -199,11 +195,13 @@ type session struct {
 	write func(Frame) error
 	start time.Time
 
-	told     *mesh.Snapshot
-	rooms    map[string]*talk.Room
-	ports    map[int]portStatus
-	events   eventWriter
-	counters counterReader
+	told      *mesh.Snapshot
+	rooms     map[string]*talk.Room
+	roomsNext <-chan struct{} // closed when rooms have changed
+	ports     map[int]portStatus
+	portsNext <-chan struct{} // closed when ports have changed
+	events    eventWriter
+	counters  counterReader
 }
 
 func newSession(v *v1, told *mesh.Snapshot, write func(Frame) error) *session {
@@ -220,12 +218,13 @@ func newSession(v *v1, told *mesh.Snapshot, write func(Frame) error) *session {
 
 // snapshot tells the reader everything.
 func (s *session) snapshot() error {
+	s.roomsNext = s.v1.talk.Changed()
 	rooms := s.v1.talk.Rooms()
 	s.rooms = make(map[string]*talk.Room, len(rooms))
 	for _, r := range rooms {
 		s.rooms[r.ID] = r
 	}
-	s.ports = s.v1.view.ports.all()
+	s.ports, s.portsNext = s.v1.view.ports.all()
 	return s.write(Frame{Type: "snapshot", Snapshot: &SnapshotFrame{
 		Version:  s.told.Version,
 		Settings: settingsOf(s.told.Settings),
@@ -253,6 +252,7 @@ func (s *session) change(c mesh.Change) error {
 }
 
 func (s *session) roomsChanged() error {
+	s.roomsNext = s.v1.talk.Changed()
 	diff := DiffFrame{Version: s.told.Version}
 	for _, r := range s.v1.talk.Rooms() {
 		if s.rooms[r.ID] == r {
@@ -268,7 +268,8 @@ func (s *session) roomsChanged() error {
 }
 
 func (s *session) portsChanged() error {
-	ports := s.v1.view.ports.all()
+	ports, next := s.v1.view.ports.all()
+	s.portsNext = next
 	diff := DiffFrame{Version: s.told.Version}
 	for _, server := range s.told.Servers {
 		if ports[server.ID] != s.ports[server.ID] {

@@ -138,18 +138,19 @@ func TestPathsAndCounters(t *testing.T) {
 func TestTalk(t *testing.T) {
 	h := newHarness(t)
 	h.servers(3)
-	changed, end := h.talk.Subscribe()
-	defer end()
 	var room Room
 	h.must("POST", "/api/v1/rooms", `{"name":"lobby","creator":1,"members":[0,2,0,1]}`, &room)
 	if room.Creator != 1 || room.Version != "12" || len(room.Members) != 3 {
 		t.Errorf("room is %+v", room)
 	}
 	var rooms []Room
-	for joined := 0; joined < 3; {
-		within(t, changed)
+	for {
+		changed := h.talk.Changed()
 		h.must("GET", "/api/v1/rooms", "", &rooms)
-		joined = strings.Count(mustJSON(t, rooms), `"joined"`)
+		if strings.Count(mustJSON(t, rooms), `"joined"`) == 3 {
+			break
+		}
+		within(t, changed)
 	}
 	address := "/api/v1/rooms/" + url.PathEscape(room.ID)
 	var sent SentMessage

@@ -49,10 +49,10 @@ type Talk struct {
 	close context.CancelFunc
 	wait  sync.WaitGroup
 
-	mu        sync.Mutex
-	rooms     []*Room // in the order they were made; the rooms themselves are immutable
-	listeners map[chan struct{}]struct{}
-	closed    bool
+	mu      sync.Mutex
+	rooms   []*Room       // in the order they were made; the rooms themselves are immutable
+	changed chan struct{} // closed and replaced when rooms change
+	closed  bool
 }
 
 // New returns a Talk without rooms.
@@ -65,13 +65,13 @@ func New(config Config) *Talk {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Talk{
-		servers:   config.Servers,
-		accounts:  newAccounts(config),
-		joins:     make(chan struct{}, config.JoinsAtOnce),
-		timeout:   config.JoinTimeout,
-		ctx:       ctx,
-		close:     cancel,
-		listeners: make(map[chan struct{}]struct{}),
+		servers:  config.Servers,
+		accounts: newAccounts(config),
+		joins:    make(chan struct{}, config.JoinsAtOnce),
+		timeout:  config.JoinTimeout,
+		ctx:      ctx,
+		close:    cancel,
+		changed:  make(chan struct{}),
 	}
 }
 
@@ -101,18 +101,12 @@ func (t *Talk) Room(id string) (*Room, error) {
 	return nil, &UnknownRoomError{Room: id}
 }
 
-// Subscribe returns a channel that holds a value whenever rooms changed since it was last read; what they
-// are now is asked with Rooms. The function ends the subscription.
-func (t *Talk) Subscribe() (<-chan struct{}, func()) {
-	changed := make(chan struct{}, 1)
+// Changed returns a channel that is closed when rooms change. Who looks at the rooms after asking for it misses
+// nothing.
+func (t *Talk) Changed() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.listeners[changed] = struct{}{}
-	return changed, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.listeners, changed)
-	}
+	return t.changed
 }
 
 func (t *Talk) indexLocked(id string) int {
@@ -120,10 +114,6 @@ func (t *Talk) indexLocked(id string) int {
 }
 
 func (t *Talk) notifyLocked() {
-	for listener := range t.listeners {
-		select {
-		case listener <- struct{}{}:
-		default: // it has not yet looked at the change before
-		}
-	}
+	close(t.changed)
+	t.changed = make(chan struct{})
 }

@@ -194,8 +194,7 @@ func TestFailedJoinsSayWhyAndTryAgain(t *testing.T) {
 		f.down[2] = true
 		talk := newTalk(f)
 		defer talk.Close()
-		changed, end := talk.Subscribe()
-		defer end()
+		changed := talk.Changed()
 		room, err := talk.Create(t.Context(), NewRoom{Creator: 0, Members: []int{1, 2}})
 		if err != nil {
 			t.Fatal(err)
@@ -212,6 +211,7 @@ func TestFailedJoinsSayWhyAndTryAgain(t *testing.T) {
 			}
 		}
 		f.joinError, f.down[2] = nil, false
+		changed = talk.Changed()
 		if _, err := talk.Join(room.ID, []int{0, 1, 2}); err != nil {
 			t.Fatal(err)
 		}
