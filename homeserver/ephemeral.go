@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"meshsim/matrix"
 )
 
 // maxTyping is the longest time that a typing notification lasts without being repeated.
@@ -175,7 +177,8 @@ func (s *Server) receiveReceipts(origin string, content json.RawMessage) (refuse
 				refused = err
 				continue
 			}
-			if len(receipt.Events) == 0 {
+			if err := receipt.check(); err != nil {
+				refused = err
 				continue
 			}
 			s.noteReceipt(roomID, Receipt{
@@ -185,6 +188,17 @@ func (s *Server) receiveReceipts(origin string, content json.RawMessage) (refuse
 		}
 	}
 	return refused
+}
+
+// check refuses what other servers could fill the memory with.
+func (r userReceipt) check() error {
+	if len(r.Events) == 0 || !matrix.EventID(r.Events[len(r.Events)-1]).Valid() {
+		return failf(BadRequest, "a receipt names no event")
+	}
+	if thread := r.Data.Thread; thread != "" && thread != "main" && !matrix.EventID(thread).Valid() {
+		return failf(BadRequest, "a receipt is for %.40q, which is no thread", thread)
+	}
+	return nil
 }
 
 // ReceiptOf returns how far a user has read in a room by one kind of receipt, false when they never said.

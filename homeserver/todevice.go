@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// maxInbox is how many messages wait for a device; older ones give way. A device that never syncs must not
-	// fill the memory.
-	maxInbox = 10_000
+	// maxInbox and maxInboxBytes are how many messages, and bytes of them, wait for a device; older ones give way. A
+	// device that never syncs must not fill the memory, whoever writes to it.
+	maxInbox      = 10_000
+	maxInboxBytes = 8 << 20
 	// maxSeenMessages is how many ids of to-device messages from other servers are remembered.
 	maxSeenMessages = 1000
 )
@@ -126,11 +127,23 @@ func (d *Device) put(message ToDevice) {
 	if d == nil {
 		return
 	}
-	d.inbox = append(d.inbox, message)
-	if len(d.inbox) > maxInbox {
-		d.inbox = slices.Clone(d.inbox[len(d.inbox)-maxInbox:])
-	}
+	d.inbox = newest(append(d.inbox, message), maxInbox, maxInboxBytes)
 }
+
+// newest removes the oldest messages, so that at most so many are left, with at most so many bytes.
+func newest(messages []ToDevice, most, mostBytes int) []ToDevice {
+	kept, bytes := 0, 0
+	for kept < min(len(messages), most) {
+		bytes += messages[len(messages)-1-kept].size()
+		if bytes > mostBytes {
+			break
+		}
+		kept++
+	}
+	return slices.Delete(messages, 0, len(messages)-kept)
+}
+
+func (m ToDevice) size() int { return len(m.Sender) + len(m.Type) + len(m.Content) }
 
 // toDeviceBetween returns the messages that came for a device after since, up to and including upto.
 func (s *Server) toDeviceBetween(device *Device, since, upto Position) []ToDevice {
