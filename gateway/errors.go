@@ -3,8 +3,6 @@ package gateway
 import (
 	"fmt"
 	"time"
-
-	"meshsim/link"
 )
 
 // Stage says how far a request got.
@@ -51,12 +49,8 @@ type TimeoutError struct {
 }
 
 func (e *TimeoutError) Error() string {
-	rate := "unlimited"
-	if e.Path.Rate != link.Unlimited {
-		rate = fmt.Sprintf("%d bit/s", e.Path.Rate)
-	}
-	return fmt.Sprintf("no answer within %v, which is what %d bytes are given on a path with a round trip of %v and %s",
-		e.After.Round(time.Millisecond), e.Bytes, e.Path.RTT, rate)
+	return fmt.Sprintf("no answer within %v, which is what %d bytes are given on a path with a round trip of %v and the rate %v",
+		e.After.Round(time.Millisecond), e.Bytes, e.Path.RTT, e.Path.Rate)
 }
 
 // Timeout implements net.Error.

@@ -11,7 +11,8 @@ import (
 	"meshsim/telemetry"
 )
 
-// maxLearned bounds the answer that is kept to learn a room's version from: make_join's are a few KB.
+// maxLearned bounds what is kept of an answer to learn from, in bytes: make_join's are a few KB, and so is what /send says
+// of 50 PDUs.
 const maxLearned = 64 << 10
 
 // observeHandler wraps the homeserver's handler: it learns room versions from what passes and, where it is asked to,

@@ -140,13 +140,16 @@ func (c *call) memberEventID(user string) (any, error) {
 	return map[string]any{"event_id": m.Event.ID()}, nil
 }
 
+// canonicalAlias is the content of m.room.canonical_alias.
+type canonicalAlias struct {
+	Alias string   `json:"alias"`
+	Alt   []string `json:"alt_aliases"`
+}
+
 // checkAliases refuses a canonical alias that does not lead to the room (client-server API,
 // m.room.canonical_alias).
 func (c *call) checkAliases(content json.RawMessage) error {
-	var in struct {
-		Alias string   `json:"alias"`
-		Alt   []string `json:"alt_aliases"`
-	}
+	var in canonicalAlias
 	if err := decodeJSON(content, &in); err != nil {
 		return err
 	}
@@ -179,10 +182,7 @@ func (c *call) knownAliases() map[string]bool {
 	if pdu == nil {
 		return nil
 	}
-	var in struct {
-		Alias string   `json:"alias"`
-		Alt   []string `json:"alt_aliases"`
-	}
+	var in canonicalAlias
 	if json.Unmarshal(pdu.Content(), &in) != nil {
 		return nil
 	}

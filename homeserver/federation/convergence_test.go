@@ -264,7 +264,7 @@ func (h *history) heal() {
 	h.note("healed")
 }
 
-// settle waits until no server has anything to send, and has one server join all branches that are left.
+// settle gives all servers the time to send what they have, and fails where one still has something.
 func (h *history) settle() {
 	time.Sleep(2 * time.Minute)
 	for _, name := range h.m.names {

@@ -198,7 +198,7 @@ func requestURI(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-// answer runs an endpoint and writes what it returns. A panic that a request provokes ends that request.
+// answer runs an endpoint and writes what it returns.
 func answer(w http.ResponseWriter, e endpoint, req asked) {
 	value, err := e(req)
 	if err != nil {
