@@ -50,8 +50,8 @@ func (c *counterReader) frame(graph *topo.Graph, now time.Time) *CountersFrame {
 		a, b := int(s.A), int(s.B)
 		link, _ := graph.Link(topo.Pair{A: a, B: b}) // a link that was just removed counts as unlimited
 		totals := c.told[s.LinkID]
-		frame.Links = totals.ab.appendMoved(frame.Links, countersOf(a, b, &s.AB), utilisation{link.AB.Rate, elapsed})
-		frame.Links = totals.ba.appendMoved(frame.Links, countersOf(b, a, &s.BA), utilisation{link.BA.Rate, elapsed})
+		frame.Links = totals.ab.appendMoved(frame.Links, a, b, &s.AB, utilisation{link.AB.Rate, elapsed})
+		frame.Links = totals.ba.appendMoved(frame.Links, b, a, &s.BA, utilisation{link.BA.Rate, elapsed})
 		told[s.LinkID] = totals
 	})
 	c.told = told
@@ -65,22 +65,17 @@ func isClientLink(id fabric.LinkID) bool {
 }
 
 // appendMoved adds one direction's counters where they differ from what the reader was told, and notes them.
-func (t *directionTotals) appendMoved(list []LinkCounters, now LinkCounters, share utilisation) []LinkCounters {
-	now.UtilisationPct = share.of(now.Bytes - min(t.bytes, now.Bytes))
-	next := directionTotals{now.Packets, now.Bytes, now.QueueBytes, total(now.Drops), now.UtilisationPct}
+func (t *directionTotals) appendMoved(
+	list []LinkCounters, from, to int, s *fabric.DirectionStats, share utilisation,
+) []LinkCounters {
+	next := directionTotals{s.Packets, s.Bytes, s.QueueBytes, s.Drops.Total(), share.of(s.Bytes - min(t.bytes, s.Bytes))}
 	if next == *t {
 		return list
 	}
 	*t = next
-	return append(list, now)
-}
-
-func total(drops map[string]uint64) uint64 {
-	var sum uint64
-	for _, count := range drops {
-		sum += count
-	}
-	return sum
+	counters := countersOf(from, to, s)
+	counters.UtilisationPct = next.utilisation
+	return append(list, counters)
 }
 
 // utilisation is a link's rate and the time over which its use is measured.
