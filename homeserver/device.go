@@ -26,12 +26,13 @@ type Device struct {
 	User string // full id
 	ID   string
 
-	name  string    // users.mu guards it
-	token tokenHash // users.mu guards it
-	seen  atomic.Int64
-	txns  transactions
-	inbox []ToDevice  // users.mu guards it; ascending positions
-	keys  *deviceKeys // users.mu guards it and what it leads to; nil until the device uploads any
+	name   string    // users.mu guards it
+	token  tokenHash // users.mu guards it
+	seen   atomic.Int64
+	txns   transactions
+	expiry *expiry     // users.mu guards it; nil while the access token is worth something for good
+	inbox  []ToDevice  // users.mu guards it; ascending positions
+	keys   *deviceKeys // users.mu guards it and what it leads to; nil until the device uploads any
 }
 
 // DeviceInfo is what a user is shown of one of their devices.
@@ -64,6 +65,7 @@ func (s *Server) Login(user, id, name string) (device *Device, token string, err
 	}
 	token = newToken()
 	u.setTokenLocked(device, token)
+	u.dropRefreshLocked(device)
 	device.seen.Store(time.Now().UnixMilli())
 	return device, token, nil
 }
@@ -87,8 +89,9 @@ func (u *users) setTokenLocked(device *Device, token string) {
 func (s *Server) Authenticate(token string) (*Device, bool) {
 	s.users.mu.RLock()
 	device := s.users.tokens[hashToken(token)]
+	worthless := device == nil || device.expiredLocked()
 	s.users.mu.RUnlock()
-	if device == nil {
+	if worthless {
 		return nil, false
 	}
 	device.seen.Store(time.Now().UnixMilli())
@@ -163,6 +166,7 @@ func (u *users) logout(user string, ids []string) (encrypting []string) {
 			continue
 		}
 		delete(u.tokens, device.token)
+		u.dropRefreshLocked(device)
 		delete(a.devices, id)
 		if device.keys != nil {
 			encrypting = append(encrypting, id)

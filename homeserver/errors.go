@@ -29,6 +29,7 @@ const (
 	LimitExceeded              // the user has too much of something under way
 	CannotOverwrite            // the media has been uploaded already
 	NotYetUploaded             // the media is announced only
+	UnknownToken               // a token that is worth nothing
 )
 
 var kinds = map[Kind]struct {
@@ -51,6 +52,7 @@ var kinds = map[Kind]struct {
 	Unreachable:           {"M_UNKNOWN", http.StatusBadGateway},
 	LimitExceeded:         {"M_LIMIT_EXCEEDED", http.StatusTooManyRequests},
 	CannotOverwrite:       {"M_CANNOT_OVERWRITE_MEDIA", http.StatusConflict},
+	UnknownToken:          {"M_UNKNOWN_TOKEN", http.StatusUnauthorized},
 	NotYetUploaded:        {"M_NOT_YET_UPLOADED", http.StatusGatewayTimeout},
 }
 

@@ -90,11 +90,16 @@ func (s *Server) noteInvite(pdu *event.PDU, stripped []json.RawMessage) {
 	})
 }
 
-// noteRetraction takes back an invite to a room that this server is not in: the inviter's side removed it.
+// noteRetraction takes back an invite to a room that this server is not in: the inviter's side removed it. A
+// knock may be refused by anybody in the room, whom this server cannot know.
 func (s *Server) noteRetraction(pdu *event.PDU) {
 	user := pdu.Key().StateKey
 	m, known := s.MembershipOf(user, string(pdu.RoomID()))
-	if !known || m.Membership != string(matrix.Invite) || m.Event.Sender().Server() != pdu.Sender().Server() {
+	if !known || m.Event == nil {
+		return
+	}
+	invited := m.Membership == string(matrix.Invite) && m.Event.Sender().Server() == pdu.Sender().Server()
+	if !invited && m.Membership != string(matrix.Knock) {
 		return
 	}
 	s.setMembership(user, Membership{RoomID: m.RoomID, Membership: string(pdu.Membership()), Event: pdu})

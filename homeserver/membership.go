@@ -17,7 +17,8 @@ type Membership struct {
 	Membership string            // join, invite, leave, ban or knock
 	Event      *event.PDU        // the member event
 	Position   Position          // when it became so
-	Stripped   []json.RawMessage // stripped state that came with an invite to a room this server is not in
+	Stripped   []json.RawMessage // stripped state that came with an invite or knock to a room this server is not in
+	Via        string            // the server through which the user knocked; "" for none
 }
 
 // memberships are those of local users, by user and room. They are written with the stream's lock held.

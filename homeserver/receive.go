@@ -102,12 +102,12 @@ func (s *Server) receiveElsewhere(ctx context.Context, roomID matrix.RoomID, raw
 	return nil
 }
 
-// invitedVersion is the version of a room that a local user is invited to, nil for other rooms.
+// invitedVersion is the version of a room that a local user is invited to or knocks at, nil for other rooms.
 func (s *Server) invitedVersion(roomID matrix.RoomID) *matrix.RoomVersion {
 	s.members.mu.RLock()
 	defer s.members.mu.RUnlock()
 	for _, rooms := range s.members.users {
-		if m, ok := rooms[string(roomID)]; ok && m.Membership == string(matrix.Invite) {
+		if m, ok := rooms[string(roomID)]; ok && (m.Membership == string(matrix.Invite) || m.Membership == string(matrix.Knock)) {
 			return m.Event.Version()
 		}
 	}

@@ -28,6 +28,11 @@ type Remote interface {
 	QueryKeys(ctx context.Context, server string, query KeyQuery) (KeyAnswer, error)
 	ClaimKeys(ctx context.Context, server string, claim KeyClaim) (ClaimAnswer, error)
 	Media(ctx context.Context, server, mediaID string) (Media, error)
+	MakeKnock(ctx context.Context, server, roomID, userID string, versions []string) (Template, error)
+	SendKnock(ctx context.Context, server, roomID, eventID string, pdu json.RawMessage) (KnockAnswer, error)
+	PublicRooms(ctx context.Context, server string, query RoomsQuery) (RoomsPage, error)
+	Hierarchy(ctx context.Context, server, roomID string, suggestedOnly bool) (HierarchyAnswer, error)
+	TimestampToEvent(ctx context.Context, server, roomID string, at int64, backward bool) (Moment, error)
 }
 
 // Outbox takes events and EDUs for other servers. Both methods return at once; delivery is retried until it

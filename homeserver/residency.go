@@ -221,7 +221,7 @@ func (s *Server) rejectInvite(ctx context.Context, m Membership, userID string, 
 	if m.Membership != string(matrix.Invite) && m.Membership != string(matrix.Knock) {
 		return failf(Forbidden, "%s is not in room %s", userID, m.RoomID)
 	}
-	left, err := s.leaveThrough(ctx, string(m.Event.Sender().Server()), userID, m.RoomID, content)
+	left, err := s.leaveThrough(ctx, cmp.Or(m.Via, string(m.Event.Sender().Server())), userID, m.RoomID, content)
 	if err != nil {
 		s.log.Info("an invite was rejected here only", "room", m.RoomID, "user", userID, "error", err)
 	}

@@ -88,15 +88,7 @@ func (s *State) Membership(userID string) string {
 }
 
 // Members yields the m.room.member events in order of user id.
-func (s *State) Members() iter.Seq[*event.PDU] {
-	return func(yield func(*event.PDU) bool) {
-		for _, id := range s.entries().OfType(matrix.TypeMember) {
-			if !yield(s.commons.event(id)) {
-				return
-			}
-		}
-	}
-}
+func (s *State) Members() iter.Seq[*event.PDU] { return s.ofType(matrix.TypeMember) }
 
 // JoinedServers returns the names of the servers with joined users, sorted. The slice is shared: it must not
 // be changed.
@@ -114,6 +106,17 @@ func (s *State) JoinedServers() []string {
 		s.servers = slices.Clip(slices.Compact(s.servers))
 	})
 	return s.servers
+}
+
+// ofType yields the events of a type in order of state key.
+func (s *State) ofType(eventType string) iter.Seq[*event.PDU] {
+	return func(yield func(*event.PDU) bool) {
+		for _, id := range s.entries().OfType(eventType) {
+			if !yield(s.commons.event(id)) {
+				return
+			}
+		}
+	}
 }
 
 // hasServer reports whether a server has a joined user.

@@ -11,6 +11,8 @@ type users struct {
 	mu        sync.RWMutex
 	accounts  map[string]*account // by user id
 	tokens    map[tokenHash]*Device
+	refresh   map[tokenHash]*Device
+	openID    map[tokenHash]openIDToken
 	nextName  int             // for accounts registered without a name
 	published map[string]bool // rooms in the directory
 

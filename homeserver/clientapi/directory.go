@@ -3,8 +3,6 @@ package clientapi
 import (
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 
 	"meshsim/homeserver"
 	"meshsim/matrix"
@@ -119,39 +117,16 @@ func putListing(c *call) (any, error) {
 	return empty{}, nil
 }
 
-// listedRoom is a room of the directory (client-server API, publicRooms).
-type listedRoom struct {
-	RoomID        string `json:"room_id"`
-	Name          string `json:"name,omitempty"`
-	Topic         string `json:"topic,omitempty"`
-	Alias         string `json:"canonical_alias,omitempty"`
-	AvatarURL     string `json:"avatar_url,omitempty"`
-	Type          string `json:"room_type,omitempty"`
-	JoinRule      string `json:"join_rule,omitempty"`
-	Joined        int    `json:"num_joined_members"`
-	WorldReadable bool   `json:"world_readable"`
-	GuestCanJoin  bool   `json:"guest_can_join"`
-}
-
-// listing is what publicRooms is asked.
-type listing struct {
-	Limit  int    `json:"limit"`
-	Since  string `json:"since"`
-	Filter struct {
-		Text string `json:"generic_search_term"`
-	} `json:"filter"`
-}
-
 func publicRooms(c *call) (any, error) {
 	limit, err := c.number("limit", 0)
 	if err != nil {
 		return nil, err
 	}
-	return c.listRooms(listing{Limit: limit, Since: c.query("since")})
+	return c.listRooms(homeserver.RoomsQuery{Limit: limit, Since: c.query("since")})
 }
 
 func searchPublicRooms(c *call) (any, error) {
-	var in listing
+	var in homeserver.RoomsQuery
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
@@ -161,70 +136,7 @@ func searchPublicRooms(c *call) (any, error) {
 	return c.listRooms(in)
 }
 
-// listRooms pages through the directory; the token is the number of rooms that came before, with a sign for
-// the direction.
-func (c *call) listRooms(in listing) (any, error) {
-	if server := c.query("server"); server != "" && server != c.server.Name() {
-		return nil, errorf(http.StatusBadGateway, "M_UNKNOWN", "this server lists its own rooms only: ask %s itself", server)
-	}
-	rooms := []listedRoom{}
-	for _, room := range c.server.PublishedRooms() {
-		if listed := describe(room); listed.contains(in.Filter.Text) {
-			rooms = append(rooms, listed)
-		}
-	}
-	slices.SortStableFunc(rooms, func(a, b listedRoom) int { return b.Joined - a.Joined })
-	from := 0
-	if in.Since != "" {
-		var err error
-		if from, err = strconv.Atoi(in.Since); err != nil || from < 0 {
-			return nil, invalid("since=%.40q: not a token of this server", in.Since)
-		}
-	}
-	total := len(rooms)
-	from = min(from, total)
-	upto := total
-	if in.Limit > 0 {
-		upto = min(from+in.Limit, total)
-	}
-	out := map[string]any{"chunk": rooms[from:upto], "total_room_count_estimate": total}
-	if upto < total {
-		out["next_batch"] = strconv.Itoa(upto)
-	}
-	if from > 0 && in.Limit > 0 {
-		out["prev_batch"] = strconv.Itoa(max(0, from-in.Limit))
-	}
-	return out, nil
-}
-
-func describe(room *homeserver.Room) listedRoom {
-	state := room.State()
-	listed := listedRoom{
-		RoomID:    room.ID(),
-		Name:      text(state, matrix.TypeName, "name"),
-		Topic:     text(state, matrix.TypeTopic, "topic"),
-		Alias:     text(state, matrix.TypeCanonicalAlias, "alias"),
-		AvatarURL: text(state, matrix.TypeAvatar, "url"),
-		Type:      text(state, matrix.TypeCreate, "type"),
-		JoinRule:  text(state, matrix.TypeJoinRules, "join_rule"),
-
-		WorldReadable: text(state, matrix.TypeHistoryVisibility, "history_visibility") == "world_readable",
-		GuestCanJoin:  text(state, "m.room.guest_access", "guest_access") == "can_join",
-	}
-	for pdu := range state.Members() {
-		if pdu.Membership() == matrix.Join {
-			listed.Joined++
-		}
-	}
-	return listed
-}
-
-func (l listedRoom) contains(text string) bool {
-	text = strings.ToLower(text)
-	for _, field := range [...]string{l.Name, l.Topic, l.Alias} {
-		if strings.Contains(strings.ToLower(field), text) {
-			return true
-		}
-	}
-	return text == ""
+// listRooms returns a page of this server's room directory, or of another's.
+func (c *call) listRooms(q homeserver.RoomsQuery) (any, error) {
+	return c.server.PublicRoomsOf(c.r.Context(), c.query("server"), q)
 }

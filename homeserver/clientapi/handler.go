@@ -76,6 +76,11 @@ func (h *handler) authenticate(r *http.Request) (*homeserver.Device, error) {
 		return nil, err
 	}
 	device, ok := h.server.Authenticate(token)
+	if !ok && h.server.Expired(token) {
+		failure := errorf(http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "the access token has expired: refresh it")
+		failure.extra = map[string]any{"soft_logout": true}
+		return nil, failure
+	}
 	if !ok {
 		return nil, errorf(http.StatusUnauthorized, "M_UNKNOWN_TOKEN", "the access token is not valid here: log in again")
 	}

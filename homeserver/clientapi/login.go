@@ -3,6 +3,8 @@ package clientapi
 import (
 	"encoding/json"
 	"net/http"
+
+	"meshsim/homeserver"
 )
 
 // session is the answer of login and register.
@@ -11,6 +13,9 @@ type session struct {
 	Token  string `json:"access_token,omitempty"`
 	Device string `json:"device_id,omitempty"`
 	Server string `json:"home_server,omitempty"` // deprecated, but scripts of old read it
+
+	Refresh   string `json:"refresh_token,omitempty"`
+	ExpiresIn int64  `json:"expires_in_ms,omitempty"`
 }
 
 func loginFlows(*call) (any, error) {
@@ -31,6 +36,7 @@ func login(c *call) (any, error) {
 		Password   *string     `json:"password"`
 		DeviceID   string      `json:"device_id"`
 		DeviceName string      `json:"initial_device_display_name"`
+		Refresh    bool        `json:"refresh_token"`
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -52,7 +58,7 @@ func login(c *call) (any, error) {
 	if err != nil || !c.server.CheckPassword(user, *in.Password) {
 		return nil, forbidden("there is no user %s with this password on %s", name, c.server.Name())
 	}
-	return c.newSession(user, in.DeviceID, in.DeviceName)
+	return c.newSession(user, in.DeviceID, in.DeviceName, in.Refresh)
 }
 
 func loginName(id *identifier, user string) (string, error) {
@@ -78,7 +84,7 @@ func checkChosen(name, value string) error {
 	return nil
 }
 
-func (c *call) newSession(user, deviceID, deviceName string) (any, error) {
+func (c *call) newSession(user, deviceID, deviceName string, refreshable bool) (any, error) {
 	if err := checkChosen("device_id", deviceID); err != nil {
 		return nil, err
 	}
@@ -89,7 +95,31 @@ func (c *call) newSession(user, deviceID, deviceName string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session{User: user, Token: token, Device: device.ID, Server: c.server.Name()}, nil
+	made := session{User: user, Token: token, Device: device.ID, Server: c.server.Name()}
+	if refreshable {
+		made.Refresh, made.ExpiresIn = c.server.MakeRefreshable(device), homeserver.TokenLifetime.Milliseconds()
+	}
+	return made, nil
+}
+
+// refresh exchanges a refresh token for a new access token.
+func refresh(c *call) (any, error) {
+	var in struct {
+		Token string `json:"refresh_token"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Token == "" {
+		return nil, missing("the request lacks refresh_token")
+	}
+	access, next, err := c.server.Refresh(in.Token)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"access_token": access, "refresh_token": next, "expires_in_ms": homeserver.TokenLifetime.Milliseconds(),
+	}, nil
 }
 
 // maxPassword bounds a password, in bytes.
@@ -120,6 +150,7 @@ func register(c *call) (any, error) {
 		DeviceID   string          `json:"device_id"`
 		DeviceName string          `json:"initial_device_display_name"`
 		NoLogin    bool            `json:"inhibit_login"`
+		Refresh    bool            `json:"refresh_token"`
 	}
 	if err := c.decode(&in); err != nil {
 		return nil, err
@@ -142,7 +173,7 @@ func register(c *call) (any, error) {
 	if in.NoLogin {
 		return session{User: user, Server: c.server.Name()}, nil
 	}
-	return c.newSession(user, in.DeviceID, in.DeviceName)
+	return c.newSession(user, in.DeviceID, in.DeviceName, in.Refresh)
 }
 
 // registrationTokenValidity answers for clients that check a token before they fill in the form.

@@ -1,7 +1,6 @@
 package clientapi
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -162,17 +161,4 @@ func (c *call) knownUsers() map[string]foundUser {
 		}
 	}
 	return known
-}
-
-// text reads a text from the content of a state event, "" where there is none.
-func text(state *homeserver.State, kind, field string) string {
-	pdu := state.Get(kind, "")
-	if pdu == nil {
-		return ""
-	}
-	var value string
-	if json.Unmarshal(matrix.Lookup(pdu.Content(), field), &value) != nil {
-		return ""
-	}
-	return value
 }

@@ -14,6 +14,7 @@ func newTable() *table {
 	t.directory()
 	t.personal()
 	t.encryption()
+	t.finding()
 	t.media()
 	t.answeredOnly()
 	return t
@@ -41,6 +42,7 @@ func (t *table) accounts() {
 	t.public(http.MethodPost, "/register", register)
 	t.public(http.MethodGet, "/register/available", registerAvailable)
 	t.add(http.MethodGet, "/_matrix/client/v1/register/m.login.registration_token/validity", route{registrationTokenValidity, true})
+	t.public(http.MethodPost, "/refresh", refresh)
 	t.stable(http.MethodPost, "/logout", logout)
 	t.stable(http.MethodPost, "/logout/all", logoutAll)
 	t.stable(http.MethodGet, "/account/whoami", whoami)
@@ -145,6 +147,22 @@ func (t *table) encryption() {
 		t.stable(http.MethodGet, path, getBackupKeys)
 		t.stable(http.MethodDelete, path, deleteBackupKeys)
 	}
+}
+
+// finding are the endpoints that help users to find rooms, and things in them.
+func (t *table) finding() {
+	t.stable(http.MethodPost, "/knock/{roomIdOrAlias}", knock)
+	t.v1(http.MethodGet, "/rooms/{roomId}/hierarchy", hierarchy)
+	t.v1(http.MethodGet, "/rooms/{roomId}/timestamp_to_event", timestampToEvent)
+	t.stable(http.MethodPost, "/user/{userId}/openid/request_token", openIDToken)
+	t.stable(http.MethodGet, "/user/{userId}/rooms/{roomId}/tags", getTags)
+	t.stable(http.MethodPut, "/user/{userId}/rooms/{roomId}/tags/{tag}", putTag)
+	t.stable(http.MethodDelete, "/user/{userId}/rooms/{roomId}/tags/{tag}", deleteTag)
+}
+
+// v1 registers an endpoint that stands below /_matrix/client/v1.
+func (t *table) v1(method, path string, serve func(*call) (any, error)) {
+	t.add(method, "/_matrix/client/v1"+path, route{serve: serve})
 }
 
 // media are the endpoints of the content repository. Uploads stand below /_matrix/media; downloads below

@@ -6,15 +6,21 @@ import (
 	"meshsim/homeserver"
 )
 
-// userRoutes are the endpoints about users and what they uploaded, not about rooms.
+// userRoutes are the endpoints that no homeserver needs to keep a room: about users, media and finding rooms.
 func (h *Handler) userRoutes() {
 	v1 := "/_matrix/federation/v1"
+	h.mux.Handle(v1+"/openid/userinfo", methods{http.MethodGet: open(h.userInfo)})
 	for path, m := range map[string]methods{
-		v1 + "/user/devices/{user}":     {http.MethodGet: h.signed(0, h.devices)},
-		v1 + "/user/keys/query":         {http.MethodPost: h.signed(maxBody, h.userKeys)},
-		v1 + "/user/keys/claim":         {http.MethodPost: h.signed(maxBody, h.claimKeys)},
-		v1 + "/media/download/{media}":  {http.MethodGet: h.signed(0, h.media)},
-		v1 + "/media/thumbnail/{media}": {http.MethodGet: h.signed(0, h.thumbnail)},
+		v1 + "/user/devices/{user}":       {http.MethodGet: h.signed(0, h.devices)},
+		v1 + "/user/keys/query":           {http.MethodPost: h.signed(maxBody, h.userKeys)},
+		v1 + "/user/keys/claim":           {http.MethodPost: h.signed(maxBody, h.claimKeys)},
+		v1 + "/media/download/{media}":    {http.MethodGet: h.signed(0, h.media)},
+		v1 + "/make_knock/{room}/{user}":  {http.MethodGet: h.signed(0, h.makeKnock)},
+		v1 + "/send_knock/{room}/{event}": {http.MethodPut: h.signed(maxQuery*2, h.sendKnock)},
+		v1 + "/publicRooms":               {http.MethodGet: h.signed(0, h.publicRooms), http.MethodPost: h.signed(maxQuery, h.searchPublicRooms)},
+		v1 + "/hierarchy/{room}":          {http.MethodGet: h.signed(0, h.hierarchy)},
+		v1 + "/timestamp_to_event/{room}": {http.MethodGet: h.signed(0, h.timestampToEvent)},
+		v1 + "/media/thumbnail/{media}":   {http.MethodGet: h.signed(0, h.thumbnail)},
 	} {
 		h.mux.Handle(path, m)
 	}
