@@ -70,11 +70,20 @@ func (r *room) edgesLocked(missing []matrix.EventID) (states []*State, ok bool) 
 	return states, true
 }
 
-// setEdgeLocked notes the state before an event whose prev_events are not known here.
+// maxEdges is how many edges a room keeps: strangers decide how many gaps there are. A state that was forgotten is asked
+// for again when another event refers to the same gap.
+const maxEdges = 1000
+
+// setEdgeLocked notes the state before an event whose prev_events are not known here. The first edge, where this server
+// came in, stays.
 func (r *room) setEdgeLocked(prev []matrix.EventID, state *State) {
-	if _, known := r.edgeLocked(prev); !known && len(prev) > 0 {
-		r.edges = append(r.edges, edge{slices.Sorted(slices.Values(prev)), state})
+	if _, known := r.edgeLocked(prev); known || len(prev) == 0 {
+		return
 	}
+	if len(r.edges) == maxEdges {
+		r.edges = slices.Delete(r.edges, 1, 2)
+	}
+	r.edges = append(r.edges, edge{slices.Sorted(slices.Values(prev)), state})
 }
 
 // authEventsLocked returns an event's auth events, and the ids of those that are not known.
