@@ -1,0 +1,297 @@
+package channel
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// The first byte of a datagram.
+const (
+	kindHello   = 0x01
+	kindWelcome = 0x02
+	kindUnknown = 0x03
+	kindData    = 0x40
+)
+
+// Lengths in bytes.
+const (
+	idLen         = 2
+	helloHeader   = 1 + idLen
+	welcomeHeader = 1 + 2*idLen
+	dataHeader    = 1 + idLen + 2
+	tagLen        = 16
+	timeLen       = 6
+	// helloOverhead: an ephemeral key, a static key and its tag, the time, the hint and the payload's tag.
+	helloOverhead = helloHeader + 32 + 48 + timeLen + 1 + tagLen
+)
+
+// Overhead is how much longer a datagram gets in an established session.
+const Overhead = dataHeader + tagLen
+
+const (
+	// maxQueued bounds what waits for the end of the handshake.
+	maxQueued = 32
+	// silence is how many datagrams in a row may stay without any answer before the session counts as lost.
+	silence = 6
+)
+
+type id uint16
+
+// Session is a channel to one peer. It is safe for concurrent use.
+//
+//	dialled -> greeting -> established -> ended
+//	           accepted -/
+type Session struct {
+	endpoint *Endpoint
+	peer     PublicKey
+	own      id // datagrams for this session carry it
+	dialled  bool
+	begunBy  ephemeral // of the peer, where it has begun the session
+
+	mu         sync.Mutex // guards what follows
+	addr       net.Addr
+	remote     id                    // set before the session is established, and not after
+	handshake  *noise.HandshakeState // nil once established
+	hello      []byte                // as sent, while it may be repeated
+	early      []byte                // what hello carries
+	queue      [][]byte
+	welcome    []byte // as sent
+	out        sealing
+	in         opening
+	unanswered int // datagrams sent since the peer was last heard
+	lastHeard  time.Time
+	peerHint   byte
+	ended      bool
+	receive    func([]byte)
+	lost       func()
+}
+
+// Peer returns the peer's static key.
+func (s *Session) Peer() PublicKey { return s.peer }
+
+// Dialled tells whether this end has begun the session.
+func (s *Session) Dialled() bool { return s.dialled }
+
+// Hint returns the byte that the peer gave with its part of the handshake, 0 before that came.
+func (s *Session) Hint() byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peerHint
+}
+
+// Established tells whether the handshake is complete, and when the peer was last heard.
+func (s *Session) Established() (bool, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.handshake == nil, s.lastHeard
+}
+
+// Move changes the address that datagrams go to. The peer's own datagrams change it, too.
+func (s *Session) Move(to net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = to
+}
+
+// Send sends a datagram, or keeps it until the handshake is complete. It does not keep the slice.
+func (s *Session) Send(datagram []byte) {
+	s.mu.Lock()
+	lost := s.sendLocked(datagram)
+	s.mu.Unlock()
+	if lost {
+		s.lose()
+	}
+}
+
+func (s *Session) sendLocked(datagram []byte) (lost bool) {
+	switch {
+	case s.ended:
+	case s.handshake == nil:
+		s.unanswered++
+		if s.unanswered > silence {
+			return true
+		}
+		s.dataLocked(datagram)
+	case s.dialled:
+		s.greetLocked(datagram)
+	default:
+		s.welcomeLocked(datagram)
+	}
+	return false
+}
+
+func (s *Session) dataLocked(datagram []byte) {
+	b := make([]byte, 0, dataHeader+len(datagram)+tagLen)
+	b = append(b, kindData)
+	b = binary.BigEndian.AppendUint16(b, uint16(s.remote))
+	b = binary.BigEndian.AppendUint16(b, uint16(s.out.next))
+	s.endpoint.write(s.out.seal(b, b[:dataHeader:dataHeader], datagram), s.addr)
+}
+
+// greetLocked sends the first message of the handshake, or sends it again when the caller sends again what it waits
+// for.
+func (s *Session) greetLocked(datagram []byte) {
+	if s.hello == nil {
+		if s.endpoint.cfg.Early(datagram) {
+			s.early = bytes.Clone(datagram)
+		}
+		if !s.makeHelloLocked() {
+			return
+		}
+	}
+	repeated := s.early != nil && bytes.Equal(datagram, s.early)
+	for _, q := range s.queue {
+		repeated = repeated || bytes.Equal(datagram, q)
+	}
+	switch {
+	case repeated:
+		s.endpoint.write(s.hello, s.addr)
+	case len(s.queue) < maxQueued:
+		if len(s.queue) == 0 && s.early == nil {
+			s.endpoint.write(s.hello, s.addr)
+		}
+		s.queue = append(s.queue, bytes.Clone(datagram))
+	}
+}
+
+func (s *Session) makeHelloLocked() bool {
+	payload := make([]byte, 0, timeLen+1+len(s.early))
+	payload = appendTime(payload, s.endpoint.stamp())
+	payload = append(payload, s.endpoint.cfg.Hint)
+	payload = append(payload, s.early...)
+	b := append(make([]byte, 0, helloOverhead+len(s.early)), kindHello)
+	b = binary.BigEndian.AppendUint16(b, uint16(s.own))
+	b, _, _, err := s.handshake.WriteMessage(b, payload)
+	if err != nil {
+		return false // the source of randomness has failed; the caller sends again
+	}
+	s.hello = b
+	return true
+}
+
+// welcomeLocked answers a hello; the datagram goes with it.
+func (s *Session) welcomeLocked(datagram []byte) {
+	b := append(make([]byte, 0, welcomeHeader+32+tagLen+1+len(datagram)+tagLen), kindWelcome)
+	b = binary.BigEndian.AppendUint16(b, uint16(s.remote))
+	b = binary.BigEndian.AppendUint16(b, uint16(s.own))
+	payload := append([]byte{s.endpoint.cfg.Hint}, datagram...)
+	b, in, out, err := s.handshake.WriteMessage(b, payload)
+	if err != nil {
+		return
+	}
+	s.welcome = b
+	s.establishLocked(in, out)
+	s.endpoint.write(b, s.addr)
+}
+
+func (s *Session) establishLocked(in, out *noise.CipherState) {
+	s.in.state, s.out.state = in, out
+	s.handshake = nil
+	s.unanswered = 0
+	s.lastHeard = time.Now()
+	s.endpoint.established(s)
+}
+
+// welcomed completes the handshake at the side that began it.
+func (s *Session) welcomed(datagram []byte, from net.Addr) {
+	s.mu.Lock()
+	if s.ended || s.handshake == nil || s.hello == nil || !s.dialled {
+		s.mu.Unlock()
+		return
+	}
+	payload, out, in, err := s.handshake.ReadMessage(nil, datagram[welcomeHeader:])
+	if err != nil || len(payload) < 1 {
+		s.endpoint.count.refused.Add(1)
+		s.mu.Unlock()
+		return
+	}
+	s.remote = id(binary.BigEndian.Uint16(datagram[1+idLen:]))
+	s.peerHint = payload[0]
+	s.addr = from
+	s.establishLocked(in, out)
+	for _, q := range s.queue {
+		s.dataLocked(q)
+	}
+	s.queue, s.hello, s.early = nil, nil, nil
+	receive := s.receive
+	s.mu.Unlock()
+	if len(payload) > 1 {
+		receive(payload[1:])
+	}
+}
+
+// data takes a data datagram.
+func (s *Session) data(datagram []byte, from net.Addr) {
+	s.mu.Lock()
+	if s.ended || s.handshake != nil {
+		s.mu.Unlock()
+		return
+	}
+	header := datagram[:dataHeader:dataHeader]
+	plain, newest := s.in.open(binary.BigEndian.Uint16(header[1+idLen:]), header, datagram[dataHeader:])
+	if plain == nil {
+		s.endpoint.count.refused.Add(1)
+		s.mu.Unlock()
+		return
+	}
+	if newest {
+		s.addr = from
+	}
+	s.unanswered = 0
+	s.lastHeard = time.Now()
+	s.welcome = nil // the peer has it
+	receive := s.receive
+	s.mu.Unlock()
+	receive(plain)
+}
+
+// unknown takes the peer's word, which anybody can forge, that it does not have this session.
+func (s *Session) unknown() {
+	s.mu.Lock()
+	believe := !s.ended && s.handshake == nil && s.unanswered > 0 && s.endpoint.mayBelieve(s.peer)
+	s.mu.Unlock()
+	if believe {
+		s.lose()
+	}
+}
+
+// lose ends the session and says so, once.
+func (s *Session) lose() {
+	if lost := s.close(); lost != nil {
+		go lost()
+	}
+}
+
+// Close forgets the session. The peer is not told. It is idempotent.
+func (s *Session) Close() { s.close() }
+
+func (s *Session) close() (lost func()) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return nil
+	}
+	s.ended = true
+	lost = s.lost
+	s.queue, s.hello, s.early, s.welcome = nil, nil, nil, nil
+	s.mu.Unlock()
+	s.endpoint.forget(s)
+	return lost
+}
+
+func appendTime(b []byte, ms uint64) []byte {
+	var full [8]byte
+	binary.BigEndian.PutUint64(full[:], ms)
+	return append(b, full[2:]...)
+}
+
+func readTime(b []byte) uint64 {
+	var full [8]byte
+	copy(full[2:], b[:timeLen])
+	return binary.BigEndian.Uint64(full[:])
+}

@@ -1,0 +1,199 @@
+package coap
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+	"github.com/plgd-dev/go-coap/v3/udp/coder"
+)
+
+// Request is a method and a payload of any length.
+type Request struct {
+	Method  codes.Code
+	Payload []byte
+}
+
+// Response is an answer. Its payload may have any length.
+type Response struct {
+	Code    codes.Code
+	Payload []byte
+}
+
+// Config says what stands around an association. Send and Handle are needed.
+type Config struct {
+	// Send hands a datagram to what carries it, which may lose it. It must not block for long and must not call the
+	// association. It does not keep the slice. It is called with the association's lock held.
+	Send func(datagram []byte)
+	// Handle answers the peer's requests, each on a goroutine of its own. ctx ends with the association.
+	Handle func(ctx context.Context, req Request) Response
+	// Path is what is known of the path; nil for nothing. It is asked before each message and must not block.
+	Path func() Path
+	// MaxBody bounds a body that comes in blocks; 0 for 8 MiB.
+	MaxBody int
+}
+
+// Stats counts what an association has seen. All numbers only grow.
+type Stats struct {
+	Sent          uint64 // datagrams, repetitions counted
+	Retransmitted uint64 // of them, repetitions because an acknowledgement did not come
+	Received      uint64
+	Duplicates    uint64 // received again and answered from memory
+	Malformed     uint64 // no CoAP, or CoAP that makes no sense here
+	Refused       uint64 // requests beyond what is handled at once
+}
+
+type counters struct{ sent, retransmitted, received, duplicates, malformed, refused atomic.Uint64 }
+
+// Association is one end of a conversation. It is safe for concurrent use.
+//
+//	New -> (Do, Receive) -> Close
+type Association struct {
+	cfg   Config
+	ctx   context.Context // ended by Close
+	end   context.CancelFunc
+	count counters
+	work  sync.WaitGroup // handlers and late answers
+
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	mid       uint16
+	token     uint16
+	tags      uint32
+	byMID     map[uint16]*exchange
+	byToken   map[string]*exchange
+	window    window
+	estimator estimator
+	busy      time.Time // when what was sent so far has left, at the path's rate
+	seen      memory
+	handling  int
+	uploads   uploads
+	downloads downloads
+}
+
+const defaultMaxBody = 8 << 20
+
+// New makes an association. It starts nothing.
+func New(cfg Config) *Association {
+	if cfg.Path == nil {
+		cfg.Path = func() Path { return Path{} }
+	}
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	a := &Association{
+		cfg:       cfg,
+		byMID:     make(map[uint16]*exchange),
+		byToken:   make(map[string]*exchange),
+		window:    newWindow(),
+		estimator: newEstimator(cfg.Path()),
+		seen:      newMemory(),
+	}
+	a.ctx, a.end = context.WithCancel(context.Background())
+	return a
+}
+
+// Close ends every request and waits for the handlers. It is idempotent.
+func (a *Association) Close() {
+	a.mu.Lock()
+	a.closed = true
+	for _, e := range a.byMID {
+		e.stop()
+	}
+	a.mu.Unlock()
+	a.end()
+	a.work.Wait()
+}
+
+// Stats returns the counters.
+func (a *Association) Stats() Stats {
+	return Stats{
+		Sent: a.count.sent.Load(), Retransmitted: a.count.retransmitted.Load(), Received: a.count.received.Load(),
+		Duplicates: a.count.duplicates.Load(), Malformed: a.count.malformed.Load(), Refused: a.count.refused.Load(),
+	}
+}
+
+// maxOptions is how many options a message may have.
+const maxOptions = 16
+
+// Receive takes a datagram from the peer. It does not keep the slice.
+func (a *Association) Receive(datagram []byte) {
+	a.count.received.Add(1)
+	m := message.Message{Options: make(message.Options, 0, maxOptions)}
+	if _, err := coder.DefaultCoder.Decode(append([]byte(nil), datagram...), &m); err != nil {
+		a.count.malformed.Add(1)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	switch {
+	case m.Type == message.Acknowledgement:
+		a.acknowledgedLocked(&m, len(datagram))
+	case m.Type == message.Reset:
+		a.resetLocked(&m)
+	case m.Code == codes.Empty: // a ping (RFC 7252, section 4.3)
+		a.emitLocked(message.Message{Type: message.Reset, Code: codes.Empty, MessageID: m.MessageID})
+	case isRequest(m.Code):
+		a.requestLocked(&m)
+	default:
+		a.responseLocked(&m, len(datagram))
+	}
+}
+
+func isRequest(c codes.Code) bool { return c > 0 && c < 32 }
+
+// encode writes a message that this package has made.
+func encode(m message.Message) []byte {
+	buf := make([]byte, 4+message.MaxTokenSize+32+1+len(m.Payload))
+	n, err := coder.DefaultCoder.Encode(m, buf)
+	if err != nil {
+		panic(err) // options of known lengths fit in 32 bytes
+	}
+	return buf[:n]
+}
+
+func (a *Association) emitLocked(m message.Message) []byte {
+	datagram := encode(m)
+	a.sendLocked(datagram)
+	return datagram
+}
+
+// sendLocked sends a datagram and returns when it will have left.
+func (a *Association) sendLocked(datagram []byte) time.Time {
+	a.count.sent.Add(1)
+	now := time.Now()
+	if a.busy.Before(now) {
+		a.busy = now
+	}
+	a.busy = a.busy.Add(a.cfg.Path().wire(len(datagram)))
+	a.cfg.Send(datagram)
+	return a.busy
+}
+
+func (a *Association) nextMIDLocked() uint16 {
+	for {
+		a.mid++
+		if a.byMID[a.mid] == nil {
+			return a.mid
+		}
+	}
+}
+
+func (a *Association) nextTokenLocked() message.Token {
+	for {
+		a.token++
+		t := message.Token{byte(a.token >> 8), byte(a.token)}
+		if t[0] == 0 {
+			t = t[1:]
+		}
+		if a.byToken[string(t)] == nil {
+			return t
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package lowband
+
+import (
+	"context"
+	"time"
+
+	"meshsim/lowband/channel"
+	"meshsim/lowband/coap"
+	"meshsim/lowband/shorthand"
+)
+
+// talk is a session with a peer and what belongs to it: requests in both directions, and the identifiers that were
+// exchanged.
+type talk struct {
+	peer    string // Matrix server name
+	session *channel.Session
+	coap    *coap.Association
+	table   *shorthand.Table
+
+	// Guarded by Endpoint.mu.
+	requests int  // of this end, under way
+	retired  bool // another one has taken its place
+}
+
+// handshakeBytes is what the two datagrams of a handshake are longer than others.
+const handshakeBytes = 102 + 54
+
+func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
+	t := &talk{peer: name, session: s, table: e.cfg.Coder.NewTable()}
+	t.coap = coap.New(coap.Config{
+		Send:    s.Send,
+		Handle:  func(ctx context.Context, req coap.Request) coap.Response { return e.handle(ctx, t, req) },
+		Path:    func() coap.Path { return e.path(t) },
+		MaxBody: e.cfg.MaxBody,
+	})
+	return t
+}
+
+// path is what is known of the path; while the session begins, an exchange takes longer.
+func (e *Endpoint) path(t *talk) coap.Path {
+	p := e.cfg.Directory.Path(t.peer)
+	if established, _ := t.session.Established(); !established {
+		p.Setup = p.RTT
+		if p.Rate > 0 {
+			p.Setup += time.Duration(handshakeBytes * 8 * int64(time.Second) / p.Rate)
+		}
+	}
+	return p
+}
+
+// accept takes a session that a peer has begun.
+func (e *Endpoint) accept(s *channel.Session) channel.Handler {
+	name, _ := e.cfg.Directory.Name(s.Peer())
+	t := e.newTalk(name, s)
+	e.mu.Lock()
+	e.all[t] = struct{}{}
+	old := e.talks[name]
+	idle := false
+	switch {
+	case old == nil:
+		e.talks[name] = t
+	default:
+		// A peer that has a session begins another one only when it has lost the first, or when both begin at once.
+		if established, _ := old.session.Established(); established {
+			e.talks[name] = t
+			old.retired = true
+			idle = old.requests == 0
+		}
+	}
+	e.mu.Unlock()
+	if idle {
+		go e.drop(old)
+	}
+	return e.handler(t)
+}
+
+func (e *Endpoint) handler(t *talk) channel.Handler {
+	return channel.Handler{Receive: t.coap.Receive, Lost: func() { e.drop(t) }}
+}
+
+// begin finds or opens a session with a peer, for one request. The caller must call finish.
+func (e *Endpoint) begin(name string) (*talk, error) {
+	peer, ok := e.cfg.Directory.Peer(name)
+	if !ok {
+		return nil, &UnknownPeerError{name}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	if t := e.talks[name]; t != nil {
+		t.requests++
+		return t, nil
+	}
+	var t *talk
+	_, err := e.channel.Dial(peer.Key, peer.Addr, func(s *channel.Session) channel.Handler {
+		t = e.newTalk(name, s)
+		return e.handler(t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.requests = 1
+	e.talks[name] = t
+	e.all[t] = struct{}{}
+	return t, nil
+}
+
+// finish gives back what begin has given.
+func (e *Endpoint) finish(t *talk) {
+	e.mu.Lock()
+	t.requests--
+	idle := t.retired && t.requests == 0
+	e.mu.Unlock()
+	if idle {
+		e.drop(t)
+	}
+}
+
+// drop ends a session and what is under way in it.
+func (e *Endpoint) drop(t *talk) {
+	e.mu.Lock()
+	if e.talks[t.peer] == t {
+		delete(e.talks, t.peer)
+	}
+	delete(e.all, t)
+	e.mu.Unlock()
+	t.session.Close()
+	t.coap.Close()
+}
