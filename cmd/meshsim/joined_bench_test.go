@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -128,7 +129,7 @@ func BenchmarkDrag(b *testing.B) {
 // seconds there and back, and one with a tenth of that, where the work counts.
 func BenchmarkRoom(b *testing.B) {
 	for _, scale := range []topo.Percent{100, 10} {
-		b.Run(fmt.Sprintf("servers=100/scale=%v", scale), func(b *testing.B) { benchmarkRoom(b, 100, scale) })
+		b.Run(fmt.Sprintf("scale=%v", float64(scale)), func(b *testing.B) { benchmarkRoom(b, 100, scale) })
 	}
 }
 
@@ -150,8 +151,9 @@ func benchmarkRoom(b *testing.B, servers int, scale topo.Percent) {
 	for b.Loop() {
 		from := sent % senders
 		sent++
+		began := time.Now()
 		event := j.send(room, from)
-		late = append(late, j.late(seen.wait(event, servers-1), from)...)
+		late = append(late, j.late(seen.wait(event, servers-1), from, began)...)
 	}
 	b.ReportMetric(0, "ns/op")
 	report(b, late)
@@ -219,36 +221,33 @@ func (j *joined) send(room string, from int) string {
 	return event
 }
 
-// late is by how much receipts came later than the path's latency after the sender handed the event to its
-// gateway.
-func (j *joined) late(f flight, from int) []time.Duration {
+// late is by how much servers received an event later than the path's latency after its sender's client began to
+// send it.
+func (j *joined) late(received map[int]time.Time, from int, began time.Time) []time.Duration {
 	j.b.Helper()
 	var late []time.Duration
-	for to, received := range f.received {
+	for to, at := range received {
 		path, ok := j.mesh.Path(from, to)
 		if !ok {
 			j.b.Fatalf("there is no path from server %d to %d", from, to)
 		}
-		late = append(late, received.Sub(f.sent[to])-path.RTT/2)
+		late = append(late, at.Sub(began)-path.RTT/2)
 	}
 	return late
 }
 
-// flight is when one event was sent to each server and received by it.
-type flight struct{ sent, received map[int]time.Time }
-
-// flights follows the events of the mesh.
-type flights struct {
+// receipts follows which servers receive which events, and when.
+type receipts struct {
 	b *testing.B
 
 	mu      sync.Mutex
 	changed *sync.Cond
-	events  map[string]flight
+	events  map[string]map[int]time.Time // by event id and server
 }
 
-func (j *joined) watch() *flights {
-	f := &flights{b: j.b, events: make(map[string]flight)}
-	f.changed = sync.NewCond(&f.mu)
+func (j *joined) watch() *receipts {
+	r := &receipts{b: j.b, events: make(map[string]map[int]time.Time)}
+	r.changed = sync.NewCond(&r.mu)
 	subscription := j.hub.Subscribe()
 	go func() {
 		defer subscription.Close()
@@ -257,50 +256,41 @@ func (j *joined) watch() *flights {
 			if err != nil {
 				return
 			}
-			f.note(batch)
+			r.note(batch)
 		}
 	}()
-	return f
+	return r
 }
 
-func (f *flights) note(batch telemetry.Batch) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, group := range batch.Sent {
-		for _, to := range group.To {
-			f.of(group.Event.ID).sent[to.To] = to.At
-		}
-	}
+func (r *receipts) note(batch telemetry.Batch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for _, group := range batch.Received {
+		at := r.events[group.Event.ID]
+		if at == nil {
+			at = make(map[int]time.Time)
+			r.events[group.Event.ID] = at
+		}
 		for _, by := range group.By {
-			f.of(group.Event.ID).received[by.To] = by.At
+			at[by.To] = by.At
 		}
 	}
-	f.changed.Broadcast()
-}
-
-func (f *flights) of(event string) flight {
-	known, ok := f.events[event]
-	if !ok {
-		known = flight{make(map[int]time.Time), make(map[int]time.Time)}
-		f.events[event] = known
-	}
-	return known
+	r.changed.Broadcast()
 }
 
 // wait returns when an event was received by so many servers.
-func (f *flights) wait(event string, servers int) flight {
-	f.b.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	limit := time.AfterFunc(patience, f.changed.Broadcast)
+func (r *receipts) wait(event string, servers int) map[int]time.Time {
+	r.b.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	limit := time.AfterFunc(patience, r.changed.Broadcast)
 	defer limit.Stop()
-	for end := time.Now().Add(patience); len(f.of(event).received) < servers; f.changed.Wait() {
+	for end := time.Now().Add(patience); len(r.events[event]) < servers; r.changed.Wait() {
 		if time.Now().After(end) {
-			f.b.Fatalf("after %v %d of %d servers have received event %s", patience, len(f.of(event).received), servers, event)
+			r.b.Fatalf("after %v %d of %d servers have received event %s", patience, len(r.events[event]), servers, event)
 		}
 	}
-	return f.of(event)
+	return maps.Clone(r.events[event])
 }
 
 // report reports quantiles of durations, in ms.
