@@ -91,7 +91,7 @@ func (s *Server) mayNameRoom(roomID string, user matrix.UserID) bool {
 		return false
 	}
 	state := r.State()
-	if state.Membership(string(user)) != string(matrix.Join) {
+	if state.Membership(string(user)) != matrix.Join {
 		return false
 	}
 	level := powerOf(state.Get(matrix.TypePowerLevels, "")).Event(matrix.TypeCanonicalAlias, true)

@@ -162,7 +162,7 @@ func (u *RoomUpdate) countMembers(came, gone map[string]bool) {
 		if pdu.Type() != matrix.TypeMember {
 			continue
 		}
-		user, was := pdu.Key().StateKey, known.Membership(pdu.Key().StateKey) == string(matrix.Join)
+		user, was := pdu.Key().StateKey, known.Membership(pdu.Key().StateKey) == matrix.Join
 		switch is := pdu.Membership() == matrix.Join; {
 		case is && !was:
 			came[user] = true
@@ -179,7 +179,7 @@ func encrypted(state *State) bool {
 func (s *Server) shareEncrypted(local, other string) bool {
 	for room := range s.joinedRooms(local) {
 		state := room.State()
-		if encrypted(state) && state.Membership(other) == string(matrix.Join) {
+		if encrypted(state) && state.Membership(other) == matrix.Join {
 			return true
 		}
 	}
@@ -196,7 +196,7 @@ func (s *Server) DeviceListsBetween(user string, since, upto Position) DeviceLis
 			continue
 		}
 		update := RoomUpdate{RoomID: m.RoomID, Known: room.StateAt(since), After: room.StateAt(upto)}
-		was, is := update.Known.Membership(user) == string(matrix.Join), update.After.Membership(user) == string(matrix.Join)
+		was, is := update.Known.Membership(user) == matrix.Join, update.After.Membership(user) == matrix.Join
 		switch {
 		case is && !was:
 			update.Known = nil

@@ -93,7 +93,7 @@ func (s *Server) checkVisitor(origin, roomID, user string) error {
 		return err
 	}
 	room := Room{s, r}
-	if room.State().Membership(user) != string(matrix.Join) {
+	if room.State().Membership(user) != matrix.Join {
 		return failf(Forbidden, "%s is not in room %s", user, roomID)
 	}
 	return nil
@@ -122,7 +122,7 @@ func (s *Server) serversWith(user string) []string {
 func (s *Server) joinedRooms(user string) func(yield func(*Room) bool) {
 	return func(yield func(*Room) bool) {
 		for _, m := range s.Memberships(user) {
-			if m.Membership != string(matrix.Join) {
+			if m.Membership != matrix.Join {
 				continue
 			}
 			if room, ok := s.Room(m.RoomID); ok && !yield(room) {
@@ -138,7 +138,7 @@ func (s *Server) share(local, other string) bool {
 		return true
 	}
 	for room := range s.joinedRooms(local) {
-		if room.State().Membership(other) == string(matrix.Join) {
+		if room.State().Membership(other) == matrix.Join {
 			return true
 		}
 	}

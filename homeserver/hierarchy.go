@@ -157,12 +157,12 @@ func (s *Server) mayKnowRemote(user string, room RoomSummary) bool {
 	case "public", "knock", "knock_restricted":
 		return true
 	}
-	if m, ok := s.MembershipOf(user, room.RoomID); room.WorldReadable || ok && (m.Membership == string(matrix.Join) || m.Membership == string(matrix.Invite)) {
+	if m, ok := s.MembershipOf(user, room.RoomID); room.WorldReadable || ok && (m.Membership == matrix.Join || m.Membership == matrix.Invite) {
 		return true
 	}
 	return slices.ContainsFunc(room.AllowedRooms, func(id string) bool {
 		m, _ := s.MembershipOf(user, id)
-		return m.Membership == string(matrix.Join)
+		return m.Membership == matrix.Join
 	})
 }
 

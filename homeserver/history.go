@@ -188,11 +188,11 @@ func (s *Server) view(user, roomID string) (*Room, viewer, error) {
 	}
 	view := viewer{user: user, until: end}
 	m, known := s.MembershipOf(user, roomID)
-	if known && m.Membership == string(matrix.Join) {
+	if known && m.Membership == matrix.Join {
 		view.member = true
 		return room, view, nil
 	}
-	if known && !s.forgotten(user, m) && room.StateAt(m.Position-1).Membership(user) == string(matrix.Join) {
+	if known && !s.forgotten(user, m) && room.StateAt(m.Position-1).Membership(user) == matrix.Join {
 		view.member, view.until = true, m.Position
 		return room, view, nil
 	}
@@ -215,7 +215,7 @@ func (v viewer) sees(entry Entry) bool {
 	if !v.member || entry.Position > v.until {
 		return false
 	}
-	switch matrix.Membership(entry.State.Membership(v.user)) {
+	switch entry.State.Membership(v.user) {
 	case matrix.Join:
 		return true
 	case matrix.Invite:
@@ -256,7 +256,7 @@ func (s *Server) EventFor(user, roomID, eventID string) (*Room, *event.PDU, erro
 		return nil, nil, unseen
 	}
 	state, _ := room.StateAfter(eventID)
-	if view.until != end && state.Membership(user) != string(matrix.Join) && visibility(state) != worldReadable {
+	if view.until != end && state.Membership(user) != matrix.Join && visibility(state) != worldReadable {
 		return nil, nil, unseen // it may have been sent after the user left
 	}
 	if !view.sees(Entry{Event: pdu, State: state}) {
@@ -285,7 +285,7 @@ func (s *Server) Forget(user, roomID string) error {
 	if !ok {
 		return failf(NotFound, "%s has nothing to do with the room %s", user, roomID)
 	}
-	if now := matrix.Membership(m.Membership); now != matrix.Leave && now != matrix.Ban {
+	if now := m.Membership; now != matrix.Leave && now != matrix.Ban {
 		return failf(BadRequest, "%s is still in the room %s (%s): leave it first", user, roomID, now)
 	}
 	s.users.mu.Lock()

@@ -86,7 +86,7 @@ func (s *Server) noteInvite(pdu *event.PDU, stripped []json.RawMessage) {
 		return
 	}
 	s.setMembership(pdu.Key().StateKey, Membership{
-		RoomID: string(pdu.RoomID()), Membership: string(matrix.Invite), Event: pdu, Stripped: stripped,
+		RoomID: string(pdu.RoomID()), Membership: matrix.Invite, Event: pdu, Stripped: stripped,
 	})
 }
 
@@ -98,9 +98,9 @@ func (s *Server) noteRetraction(pdu *event.PDU) {
 	if !known || m.Event == nil {
 		return
 	}
-	invited := m.Membership == string(matrix.Invite) && m.Event.Sender().Server() == pdu.Sender().Server()
-	if !invited && m.Membership != string(matrix.Knock) {
+	invited := m.Membership == matrix.Invite && m.Event.Sender().Server() == pdu.Sender().Server()
+	if !invited && m.Membership != matrix.Knock {
 		return
 	}
-	s.setMembership(user, Membership{RoomID: m.RoomID, Membership: string(pdu.Membership()), Event: pdu})
+	s.setMembership(user, Membership{RoomID: m.RoomID, Membership: pdu.Membership(), Event: pdu})
 }

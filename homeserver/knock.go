@@ -59,7 +59,7 @@ func (s *Server) knockThrough(ctx context.Context, server, userID, roomID string
 		return err
 	}
 	s.setMembership(userID, Membership{
-		RoomID: roomID, Membership: string(matrix.Knock), Event: pdu, Stripped: stripped, Via: server,
+		RoomID: roomID, Membership: matrix.Knock, Event: pdu, Stripped: stripped, Via: server,
 	})
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // Membership is what a local user is to a room.
 type Membership struct {
 	RoomID     string
-	Membership string            // join, invite, leave, ban or knock
+	Membership matrix.Membership
 	Event      *event.PDU        // the member event
 	Position   Position          // when it became so
 	Stripped   []json.RawMessage // stripped state that came with an invite or knock to a room this server is not in
@@ -71,7 +71,7 @@ func (s *Server) noteMembers(r *room, before, after *State, position Position) {
 			continue
 		}
 		s.members.set(k.StateKey, Membership{
-			RoomID: string(r.id), Membership: string(pdu.Membership()), Event: pdu, Position: position,
+			RoomID: string(r.id), Membership: pdu.Membership(), Event: pdu, Position: position,
 		})
 		s.alertUser(k.StateKey)
 	}

@@ -107,7 +107,7 @@ func (s *Server) invitedVersion(roomID matrix.RoomID) *matrix.RoomVersion {
 	s.members.mu.RLock()
 	defer s.members.mu.RUnlock()
 	for _, rooms := range s.members.users {
-		if m, ok := rooms[string(roomID)]; ok && (m.Membership == string(matrix.Invite) || m.Membership == string(matrix.Knock)) {
+		if m, ok := rooms[string(roomID)]; ok && (m.Membership == matrix.Invite || m.Membership == matrix.Knock) {
 			return m.Event.Version()
 		}
 	}

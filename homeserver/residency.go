@@ -14,7 +14,7 @@ import (
 // client names, whoever invited the user, the room id's server.
 func (s *Server) joinCandidates(userID, roomID string, via []string) []string {
 	candidates := slices.Clone(via)
-	if m, ok := s.MembershipOf(userID, roomID); ok && m.Membership == string(matrix.Invite) {
+	if m, ok := s.MembershipOf(userID, roomID); ok && m.Membership == matrix.Invite {
 		candidates = append(candidates, string(m.Event.Sender().Server()))
 	}
 	candidates = append(candidates, serverOf(roomID))
@@ -218,14 +218,14 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 // (Rejecting Invites)"). When that cannot be reached the invite is forgotten here all the same: the user shall
 // not be bothered by a server that is gone.
 func (s *Server) rejectInvite(ctx context.Context, m Membership, userID string, content json.RawMessage) error {
-	if m.Membership != string(matrix.Invite) && m.Membership != string(matrix.Knock) {
+	if m.Membership != matrix.Invite && m.Membership != matrix.Knock {
 		return failf(Forbidden, "%s is not in room %s", userID, m.RoomID)
 	}
 	left, err := s.leaveThrough(ctx, cmp.Or(m.Via, string(m.Event.Sender().Server())), userID, m.RoomID, content)
 	if err != nil {
 		s.log.Info("an invite was rejected here only", "room", m.RoomID, "user", userID, "error", err)
 	}
-	s.setMembership(userID, Membership{RoomID: m.RoomID, Membership: string(matrix.Leave), Event: cmp.Or(left, m.Event)})
+	s.setMembership(userID, Membership{RoomID: m.RoomID, Membership: matrix.Leave, Event: cmp.Or(left, m.Event)})
 	return nil
 }
 

@@ -29,7 +29,7 @@ func (s *Server) authoriseJoin(r *room, userID string) (string, error) {
 		return "", nil
 	}
 	switch state.Membership(userID) {
-	case string(matrix.Join), string(matrix.Invite):
+	case matrix.Join, matrix.Invite:
 		return "", nil
 	}
 	if err := s.fulfils(rules, userID); err != nil {
@@ -67,7 +67,7 @@ func (s *Server) fulfils(rules joinRules, userID string) error {
 		other.mu.Lock()
 		membership := other.current.Membership(userID)
 		other.mu.Unlock()
-		if membership == string(matrix.Join) {
+		if membership == matrix.Join {
 			return nil
 		}
 	}

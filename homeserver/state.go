@@ -79,12 +79,12 @@ func (s *State) Changes(older *State) iter.Seq[*event.PDU] {
 }
 
 // Membership returns what a user is to the room ("" for nothing).
-func (s *State) Membership(userID string) string {
+func (s *State) Membership(userID string) matrix.Membership {
 	pdu := s.Get(matrix.TypeMember, userID)
 	if pdu == nil {
 		return ""
 	}
-	return string(pdu.Membership())
+	return pdu.Membership()
 }
 
 // Members yields the m.room.member events in order of user id.

@@ -105,7 +105,7 @@ func (s *Server) collect(q SyncQuery, upto Position) (answer *SyncAnswer, cut Po
 		if q.Rooms != nil && !q.Rooms(m.RoomID) {
 			continue
 		}
-		switch matrix.Membership(m.Membership) {
+		switch m.Membership {
 		case matrix.Join:
 			update, cut := s.joinedUpdate(q, m, upto)
 			if cut != 0 {

@@ -84,7 +84,7 @@ func (s *Server) joinedUpdate(q SyncQuery, m Membership, upto Position) (update 
 	if !q.FullState && m.Position <= q.Since && room.Newest() <= q.Since {
 		return update, 0 // the common case, which costs no look at the state
 	}
-	if update.After = room.StateAt(upto); update.After.Membership(q.User) != string(matrix.Join) {
+	if update.After = room.StateAt(upto); update.After.Membership(q.User) != matrix.Join {
 		return &RoomUpdate{RoomID: m.RoomID, Room: room}, 0 // joined after upto: the next answer tells
 	}
 	update.Known = room.StateAt(q.Since)
@@ -105,7 +105,7 @@ func (s *Server) leftUpdate(q SyncQuery, m Membership) RoomUpdate {
 	last := Entry{Position: m.Position, Event: m.Event}
 	update := RoomUpdate{RoomID: m.RoomID, Start: m.Position - 1, Timeline: []Entry{last}}
 	room, ok := s.Room(m.RoomID)
-	if !ok || room.StateAt(m.Position-1).Membership(q.User) != string(matrix.Join) {
+	if !ok || room.StateAt(m.Position-1).Membership(q.User) != matrix.Join {
 		return update
 	}
 	update.Room = room
@@ -136,7 +136,7 @@ type window struct {
 // room is new to the client.
 func newWindow(q SyncQuery, update *RoomUpdate, view viewer) window {
 	w := window{room: update.Room, view: view, since: q.Since, limit: q.Limit, keep: q.Keep}
-	if update.Known.Membership(q.User) != string(matrix.Join) {
+	if update.Known.Membership(q.User) != matrix.Join {
 		update.New, update.Known, w.since = true, nil, 0
 	}
 	return w
@@ -175,7 +175,7 @@ func (w *window) gap(entry, newer Entry) bool {
 		return false
 	}
 	user, own := newer.Event.Key().StateKey, w.room.s.cfg.Name
-	if serverOf(user) != own || entry.State.Membership(user) == string(matrix.Join) {
+	if serverOf(user) != own || entry.State.Membership(user) == matrix.Join {
 		return false
 	}
 	return !entry.State.hasServer(own) && entry.State.Len() > 1

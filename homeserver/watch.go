@@ -67,7 +67,7 @@ func (s *Server) alertUser(user string) {
 func (s *Server) alertRoom(roomID string) {
 	s.users.watchers.alert(func(user string) bool {
 		m, ok := s.MembershipOf(user, roomID)
-		return ok && m.Membership == string(matrix.Join)
+		return ok && m.Membership == matrix.Join
 	})
 }
 

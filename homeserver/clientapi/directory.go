@@ -41,7 +41,7 @@ func putAlias(c *call) (any, error) {
 		return nil, invalid("%v", err)
 	}
 	m, _ := c.server.MembershipOf(c.user(), in.RoomID)
-	if m.Membership != string(matrix.Join) {
+	if m.Membership != matrix.Join {
 		return nil, forbidden("%s is not in the room %s: join it first", c.user(), in.RoomID)
 	}
 	if err := c.server.SetAlias(c.vars["roomAlias"], in.RoomID, c.user()); err != nil {
@@ -110,7 +110,7 @@ func putListing(c *call) (any, error) {
 		return nil, notFound("this server does not know the room %s", c.vars["roomId"])
 	}
 	m, _ := c.server.MembershipOf(c.user(), c.vars["roomId"])
-	if m.Membership != string(matrix.Join) {
+	if m.Membership != matrix.Join {
 		return nil, forbidden("%s is not in the room %s: join it first", c.user(), c.vars["roomId"])
 	}
 	c.server.Publish(c.vars["roomId"], in.Visibility == "public")

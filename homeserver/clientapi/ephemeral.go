@@ -107,7 +107,7 @@ func setReadMarkers(c *call) (any, error) {
 // inRoom refuses users who are not in the room of the path.
 func (c *call) inRoom() error {
 	m, _ := c.server.MembershipOf(c.user(), c.vars["roomId"])
-	if m.Membership != string(matrix.Join) {
+	if m.Membership != matrix.Join {
 		return forbidden("%s is not in the room %s: join it first", c.user(), c.vars["roomId"])
 	}
 	return nil

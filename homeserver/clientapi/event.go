@@ -24,12 +24,12 @@ type clientEvent struct {
 
 // unsigned is what this server adds for one client.
 type unsigned struct {
-	Age             int64           `json:"age"` // ms
-	Transaction     string          `json:"transaction_id,omitempty"`
-	PrevContent     json.RawMessage `json:"prev_content,omitempty"`
-	ReplacesState   matrix.EventID  `json:"replaces_state,omitempty"`
-	RedactedBecause *clientEvent    `json:"redacted_because,omitempty"`
-	Membership      string          `json:"membership,omitempty"`
+	Age             int64             `json:"age"` // ms
+	Transaction     string            `json:"transaction_id,omitempty"`
+	PrevContent     json.RawMessage   `json:"prev_content,omitempty"`
+	ReplacesState   matrix.EventID    `json:"replaces_state,omitempty"`
+	RedactedBecause *clientEvent      `json:"redacted_because,omitempty"`
+	Membership      matrix.Membership `json:"membership,omitempty"`
 }
 
 // presenter turns events into what one device sees.

@@ -57,7 +57,7 @@ func (c *call) join(roomID string, via []string) (any, error) {
 	}
 	done := map[string]string{"room_id": roomID}
 	m, known := c.server.MembershipOf(c.user(), roomID)
-	if known && m.Membership == string(matrix.Join) {
+	if known && m.Membership == matrix.Join {
 		return done, nil
 	}
 	content := marshal(c.memberContent(c.user(), reason))
@@ -70,7 +70,7 @@ func (c *call) join(roomID string, via []string) (any, error) {
 // routes returns the servers through which to join: those the client names, that of who invited the user, and
 // the room id's own, each once and never this one.
 func (c *call) routes(roomID string, m homeserver.Membership, via []string) []string {
-	if m.Event != nil && m.Membership == string(matrix.Invite) {
+	if m.Event != nil && m.Membership == matrix.Invite {
 		via = append(via, string(m.Event.Sender().Server()))
 	}
 	via = append(via, string(matrix.RoomID(roomID).Server()))
@@ -188,7 +188,7 @@ func (c *call) expel(to matrix.Membership, from ...matrix.Membership) (any, erro
 func joinedRooms(c *call) (any, error) {
 	rooms := []string{}
 	for _, m := range c.server.Memberships(c.user()) {
-		if m.Membership == string(matrix.Join) {
+		if m.Membership == matrix.Join {
 			rooms = append(rooms, m.RoomID)
 		}
 	}
@@ -209,11 +209,11 @@ func members(c *call) (any, error) {
 	if at != nil {
 		state = room.StateAt(*at)
 	}
-	with, without := c.query("membership"), c.query("not_membership")
+	with, without := matrix.Membership(c.query("membership")), matrix.Membership(c.query("not_membership"))
 	present := c.presenter(room)
 	chunk := []any{}
 	for pdu := range state.Members() {
-		now := string(pdu.Membership())
+		now := pdu.Membership()
 		if (with == "" || now == with) && (without == "" || now != without) {
 			chunk = append(chunk, present.state(pdu))
 		}
@@ -227,7 +227,7 @@ func joinedMembers(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if state.Membership(c.user()) != string(matrix.Join) {
+	if state.Membership(c.user()) != matrix.Join {
 		return nil, forbidden("%s is not in the room %s: join it first", c.user(), c.vars["roomId"])
 	}
 	joined := map[string]map[string]string{}

@@ -86,7 +86,7 @@ func (c *call) spreadProfile() error {
 	content := c.memberContent(c.user(), "")
 	content["membership"] = matrix.Join
 	for _, m := range c.server.Memberships(c.user()) {
-		if m.Membership != string(matrix.Join) {
+		if m.Membership != matrix.Join {
 			continue
 		}
 		_, err := c.server.Send(c.r.Context(), homeserver.Draft{
@@ -145,7 +145,7 @@ func (c *call) knownUsers() map[string]foundUser {
 	known := map[string]foundUser{}
 	for _, m := range c.server.Memberships(c.user()) {
 		room, ok := c.server.Room(m.RoomID)
-		if !ok || m.Membership != string(matrix.Join) {
+		if !ok || m.Membership != matrix.Join {
 			continue
 		}
 		for pdu := range room.State().Members() {

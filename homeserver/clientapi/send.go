@@ -112,7 +112,7 @@ func (c *call) putMember(user string, content json.RawMessage) (any, error) {
 	switch {
 	case in.Membership == matrix.Invite:
 		err = c.server.Invite(ctx, c.user(), user, roomID, content)
-	case in.Membership == matrix.Join && user == c.user() && before.Membership != string(matrix.Join):
+	case in.Membership == matrix.Join && user == c.user() && before.Membership != matrix.Join:
 		err = c.server.Join(ctx, user, roomID, c.routes(roomID, before, nil), content)
 	case in.Membership == matrix.Leave && user == c.user():
 		err = c.server.Leave(ctx, user, roomID, content)

@@ -21,7 +21,7 @@ func settle() { time.Sleep(time.Minute) }
 
 func membership(s *homeserver.Server, roomID string) string {
 	m, _ := s.MembershipOf("@u:"+s.Name(), roomID)
-	return m.Membership
+	return string(m.Membership)
 }
 
 func privateRoom(t *testing.T, s *homeserver.Server) string {
