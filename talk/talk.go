@@ -29,7 +29,7 @@ type Config struct {
 	User     string // localpart of the account that exists on every server
 	Password string
 
-	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 64.
+	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 128: each waits for half a dozen round trips.
 	JoinsAtOnce int
 	// JoinTimeout is how long one join may take, 0 is a day: over the slowest links it really takes hours, and the
 	// homeserver, whose gateway knows the path, gives up by itself.
@@ -58,7 +58,7 @@ type Talk struct {
 // New returns a Talk without rooms.
 func New(config Config) *Talk {
 	if config.JoinsAtOnce == 0 {
-		config.JoinsAtOnce = 64
+		config.JoinsAtOnce = 128
 	}
 	if config.JoinTimeout == 0 {
 		config.JoinTimeout = 24 * time.Hour
