@@ -17,16 +17,17 @@ type owner string
 // self is this process.
 var self = sync.OnceValue(func() owner { return ownerOf(os.Getpid()) })
 
-// ownerOf names the process that has an id now; it is empty where there is none.
+// ownerOf names the process that has an id now; it is empty where there is none, or only its status waits to be asked
+// for.
 func ownerOf(pid int) owner {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
 	// The second field is the command in parentheses and may contain anything (proc_pid_stat(5)).
-	const startTime = 22 - 3 // of the fields after it
+	const state, startTime = 3 - 3, 22 - 3 // of the fields after it
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) <= startTime {
+	if len(fields) <= startTime || strings.ContainsAny(string(fields[state]), "ZX") {
 		return ""
 	}
 	return owner(fmt.Sprintf("%d-%s", pid, fields[startTime]))
