@@ -33,8 +33,12 @@ export function launch() {
   return chromium.launch({ executablePath: executable(), args: FLAGS });
 }
 
-/** Opens the page in a context of its own. Errors that the page throws are collected in `problems`. */
-export async function open(browser, url, { width = 1280, height = 720, scheme = "light", motion = "no-preference", touch = false } = {}) {
+/**
+ * Opens the page in a context of its own. Errors that the page throws are collected in `problems`. What is to be
+ * done before the page loads is done by `before`.
+ */
+export async function open(browser, url, options = {}) {
+  const { width = 1280, height = 720, scheme = "light", motion = "no-preference", touch = false, before } = options;
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
@@ -43,9 +47,10 @@ export async function open(browser, url, { width = 1280, height = 720, scheme = 
     permissions: ["clipboard-read", "clipboard-write"],
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(60_000); // for the slowest machine: no test asserts a speed
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
+  await before?.(page);
   await page.goto(url);
   await page.getByTestId("figure-servers").waitFor();
   return new Board(page, problems);

@@ -287,6 +287,7 @@ test("fingers place with a tap, move with a drag, and zoom with a pinch", async 
   await until("it is placed", async () => (await present()).length === 1);
   const [placed] = await present();
   await until("it runs", async () => (await server(placed.id)).state === "running");
+  await hand.page.getByTestId("figure-servers").getByText("1", { exact: true }).waitFor();
 
   const touch = await page.context().newCDPSession(page);
   const send = (type, ...points) =>

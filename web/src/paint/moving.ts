@@ -3,6 +3,7 @@ import { mix, type Screen } from "../geometry/space";
 import type { Dot, Ring } from "../scene/motion";
 import type { Ghost } from "../scene/scene";
 import { eventColour } from "./colour";
+import type { Sprites } from "./sprites";
 import { disc, labelFont } from "./static";
 import type { Theme } from "./theme";
 
@@ -27,38 +28,65 @@ export interface MovingInput {
 
 type Context = CanvasRenderingContext2D;
 
-export function paintMoving(c: Context, input: MovingInput, theme: Theme, width: number, height: number): void {
+export function paintMoving(c: Context, input: MovingInput, theme: Theme, sprites: Sprites, width: number, height: number): void {
   c.clearRect(0, 0, width, height);
   if (input.reach) paintReach(c, input.reach.at, input.reach.radius, theme);
   if (input.ghost) paintGhost(c, input.ghost, input.radius, theme);
   for (const p of input.arriving) paintArriving(c, p, input, theme);
-  for (const ring of input.rings) paintRing(c, ring, input, theme);
-  const parked = new Map<string, number>();
-  for (const dot of input.dots) paintDot(c, dot, input, theme, parked);
+  paintRings(c, input, theme, sprites);
+  paintDots(c, input, theme, sprites, width, height);
 }
 
+const FILLED_RINGS = 60; // beyond, halos are outlines: so many filled ones would hide the mesh
+const AGES = 10; // steps in which outlines grow and fade, so that they can be stamped
+
 /** A filled halo that grows where an event was processed; a dashed red one that stays where it did not arrive. */
-function paintRing(c: Context, ring: Ring, input: MovingInput, theme: Theme): void {
-  const p = input.at(ring.server);
-  if (!p) return;
-  const grown = input.calm ? HALO_GROWTH / 3 : HALO_GROWTH * (1 - (1 - ring.age) ** 3);
-  const colour = ring.failed ? theme.danger : eventColour(ring.event);
-  const fade = 1 - ring.age;
-  c.fillStyle = c.strokeStyle = colour;
-  if (!ring.failed) {
-    c.globalAlpha = 0.28 * fade;
-    annulus(c, p, input.radius, input.radius + grown);
+function paintRings(c: Context, input: MovingInput, theme: Theme, sprites: Sprites): void {
+  const crowded = input.rings.length > FILLED_RINGS;
+  for (const ring of input.rings) {
+    const p = input.at(ring.server);
+    if (!p) continue;
+    if (crowded) stampRing(c, ring, p, input, theme, sprites);
+    else paintRing(c, ring, p, input, theme);
   }
+}
+
+function stampRing(c: Context, ring: Ring, p: Screen, input: MovingInput, theme: Theme, sprites: Sprites): void {
+  const age = Math.floor(ring.age * AGES) / AGES;
+  const key = `ring ${ring.failed ? "" : eventColour(ring.event)} ${age} ${Math.round(input.radius)}`;
+  sprites.stamp(c, key, input.radius + HALO_GROWTH + 2, p.x, p.y, (s) => {
+    outline(s, { ...ring, age }, { x: 0, y: 0 }, input, theme);
+  });
+}
+
+function paintRing(c: Context, ring: Ring, p: Screen, input: MovingInput, theme: Theme): void {
+  if (!ring.failed) {
+    c.fillStyle = eventColour(ring.event);
+    c.globalAlpha = 0.28 * (1 - ring.age);
+    annulus(c, p, input.radius, input.radius + grown(ring, input));
+    c.globalAlpha = 1;
+    disc(c, p.x, p.y, input.radius - 1.5);
+  }
+  outline(c, ring, p, input, theme);
+}
+
+function outline(c: Context, ring: Ring, p: Screen, input: MovingInput, theme: Theme): void {
+  const fade = 1 - ring.age;
+  c.strokeStyle = ring.failed ? theme.danger : eventColour(ring.event);
   c.globalAlpha = 0.9 * fade;
   c.lineWidth = 1 + 1.5 * fade;
   c.setLineDash(ring.failed ? [4, 5] : []);
   c.beginPath();
-  c.arc(p.x, p.y, input.radius + (ring.failed ? HALO_GROWTH / 4 : grown), 0, TAU);
+  c.arc(p.x, p.y, input.radius + grown(ring, input), 0, TAU);
   c.stroke();
   c.setLineDash([]);
   c.globalAlpha = 1;
-  if (ring.failed) return;
-  disc(c, p.x, p.y, input.radius - 1.5);
+}
+
+/** By how much a halo is larger than its server, in screen pixels. */
+function grown(ring: Ring, input: MovingInput): number {
+  if (ring.failed) return HALO_GROWTH / 4;
+  return input.calm ? HALO_GROWTH / 3 : HALO_GROWTH * (1 - (1 - ring.age) ** 3);
 }
 
 function annulus(c: Context, p: Screen, inner: number, outer: number): void {
@@ -68,39 +96,71 @@ function annulus(c: Context, p: Screen, inner: number, outer: number): void {
   c.fill();
 }
 
-function paintDot(c: Context, dot: Dot, input: MovingInput, theme: Theme, parked: Map<string, number>): void {
-  const [from, to] = [input.at(dot.place.from), input.at(dot.place.to)];
-  if (!from || !to) return;
-  const colour = eventColour(dot.event);
-  if (dot.waiting) {
-    paintWaiting(c, from, to, dot, input, theme, parked);
-    return;
-  }
-  if (input.calm) {
-    c.strokeStyle = colour;
-    c.lineWidth = 4;
-    line(c, from, to);
-    return;
-  }
-  const p = mix(from, to, dot.place.along);
-  paintTrail(c, from, p, colour);
-  c.fillStyle = theme.canvas;
-  disc(c, p.x, p.y, DOT + 1.5);
-  c.fillStyle = colour;
-  disc(c, p.x, p.y, DOT);
+interface Traveller {
+  readonly colour: string;
+  readonly from: Screen;
+  readonly at: Screen;
 }
 
-/** The stretch behind a circle, so that its direction can be seen in a still picture. */
-function paintTrail(c: Context, from: Screen, p: Screen, colour: string): void {
-  const length = Math.hypot(p.x - from.x, p.y - from.y);
-  if (length < 1) return;
-  const tail = mix(p, from, Math.min(1, 36 / length));
-  const fade = c.createLinearGradient(tail.x, tail.y, p.x, p.y);
-  fade.addColorStop(0, `${colour}00`);
-  fade.addColorStop(1, `${colour}cc`);
-  c.strokeStyle = fade;
+function paintDots(c: Context, input: MovingInput, theme: Theme, sprites: Sprites, width: number, height: number): void {
+  const travelling: Traveller[] = [];
+  const parked = new Map<number, number>();
+  for (const dot of input.dots) {
+    const [from, to] = [input.at(dot.place.from), input.at(dot.place.to)];
+    if (!from || !to) continue;
+    const colour = eventColour(dot.event);
+    if (dot.waiting) {
+      paintWaiting(c, from, to, dot, input, theme, sprites, parked);
+    } else if (input.calm) {
+      c.strokeStyle = colour;
+      c.lineWidth = 4;
+      line(c, from, to);
+    } else {
+      const at = mix(from, to, dot.place.along);
+      if (at.x > -40 && at.y > -40 && at.x < width + 40 && at.y < height + 40) travelling.push({ colour, from, at });
+    }
+  }
+  paintTrails(c, travelling);
+  for (const { colour, at } of travelling) {
+    sprites.stamp(c, `dot ${colour}`, DOT + 2.5, at.x, at.y, (s) => {
+      s.fillStyle = theme.canvas;
+      disc(s, 0, 0, DOT + 1.5);
+      s.fillStyle = colour;
+      disc(s, 0, 0, DOT);
+    });
+  }
+}
+
+/** How far behind a circle each band of its trail begins and ends, in screen pixels, and how strong it is. */
+const TRAIL = [
+  { begin: 36, end: 26, alpha: 0.16 },
+  { begin: 26, end: 16, alpha: 0.36 },
+  { begin: 16, end: 0, alpha: 0.66 },
+] as const;
+
+/** The stretch behind a circle, so that its direction can be seen in a still picture; a path for each colour. */
+function paintTrails(c: Context, travelling: readonly Traveller[]): void {
+  const byColour = Map.groupBy(travelling, (t) => t.colour);
   c.lineWidth = 4;
-  line(c, tail, p);
+  c.lineCap = "butt";
+  for (const [colour, group] of byColour) {
+    c.strokeStyle = colour;
+    for (const { begin, end, alpha } of TRAIL) {
+      c.globalAlpha = alpha;
+      c.beginPath();
+      for (const { from, at } of group) trailBand(c, from, at, begin, end);
+      c.stroke();
+    }
+  }
+  c.globalAlpha = 1;
+}
+
+function trailBand(c: Context, from: Screen, at: Screen, begin: number, end: number): void {
+  const length = Math.hypot(at.x - from.x, at.y - from.y);
+  if (length <= end) return;
+  const [a, b] = [mix(at, from, Math.min(1, begin / length)), mix(at, from, end / length)];
+  c.moveTo(a.x, a.y);
+  c.lineTo(b.x, b.y);
 }
 
 /**
@@ -114,21 +174,26 @@ function paintWaiting(
   dot: Dot,
   input: MovingInput,
   theme: Theme,
-  parked: Map<string, number>,
+  sprites: Sprites,
+  parked: Map<number, number>,
 ): void {
-  const slot = parked.get(String(dot.place.to)) ?? 0;
-  parked.set(String(dot.place.to), slot + 1);
+  const slot = parked.get(dot.place.to) ?? 0;
+  parked.set(dot.place.to, slot + 1);
   const angle = Math.atan2(from.y - to.y, from.x - to.x) + slot * 0.42;
   const rim = input.radius + 8;
   const pulse = input.calm ? 0 : 0.8 * Math.sin(input.nowMS / 220);
   const [x, y] = [to.x + rim * Math.cos(angle), to.y + rim * Math.sin(angle)];
-  c.fillStyle = theme.canvas;
-  disc(c, x, y, 4.5 + pulse);
-  c.strokeStyle = eventColour(dot.event);
-  c.lineWidth = 2;
-  c.beginPath();
-  c.arc(x, y, 3.6 + pulse, 0, TAU);
-  c.stroke();
+  const colour = eventColour(dot.event);
+  const step = Math.round(pulse * 4);
+  sprites.stamp(c, `waiting ${colour} ${step}`, 7, x, y, (s) => {
+    s.fillStyle = theme.canvas;
+    disc(s, 0, 0, 4.5 + step / 4);
+    s.strokeStyle = colour;
+    s.lineWidth = 2;
+    s.beginPath();
+    s.arc(0, 0, 3.6 + step / 4, 0, TAU);
+    s.stroke();
+  });
 }
 
 function paintGhost(c: Context, ghost: Ghost, radius: number, theme: Theme): void {

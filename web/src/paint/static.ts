@@ -1,6 +1,7 @@
 /** Paints what changes only when the mesh or the view does: the grid, links, labels and servers. */
 import { toWorld, screen, type View } from "../geometry/space";
-import type { Scene, SceneLabel, SceneLink, SceneNode } from "../scene/scene";
+import type { LinkLook, Scene, SceneLabel, SceneLink, SceneNode } from "../scene/scene";
+import type { Sprites } from "./sprites";
 import type { Theme } from "./theme";
 
 const TAU = 2 * Math.PI;
@@ -14,53 +15,85 @@ export function labelFont(theme: Theme): string {
 
 type Context = CanvasRenderingContext2D;
 
-export function paintStatic(c: Context, scene: Scene, theme: Theme, view: View, width: number, height: number): void {
+/** The board and a margin around it, in screen pixels: what is painted is wider than what is seen. */
+export interface Sheet {
+  readonly width: number;
+  readonly height: number;
+  readonly margin: number;
+}
+
+export function paintStatic(c: Context, scene: Scene, theme: Theme, sprites: Sprites, view: View, sheet: Sheet): void {
   c.fillStyle = theme.canvas;
-  c.fillRect(0, 0, width, height);
-  paintGrid(c, theme, view, width, height);
-  for (const link of scene.links) paintLink(c, link, theme);
+  c.fillRect(-sheet.margin, -sheet.margin, sheet.width + 2 * sheet.margin, sheet.height + 2 * sheet.margin);
+  paintGrid(c, theme, view, sheet);
+  paintLinks(c, scene.links, theme);
   c.textBaseline = "middle";
   for (const label of scene.labels) paintLabel(c, label, theme);
-  for (const node of scene.nodes) paintNode(c, node, theme);
+  for (const node of scene.nodes) if (on(sheet, node)) paintNode(c, node, theme, sprites);
+}
+
+function on({ width, height, margin }: Sheet, { at, radius }: SceneNode): boolean {
+  const most = margin + radius + 20; // the name stands below
+  return at.x > -most && at.y > -most && at.x < width + most && at.y < height + most;
 }
 
 /** Dots every 50 px of the world, coarser when zoomed out: the ruler that distance is read from. */
-function paintGrid(c: Context, theme: Theme, view: View, width: number, height: number): void {
+function paintGrid(c: Context, theme: Theme, view: View, { width, height, margin }: Sheet): void {
   let step = GRID;
   while (step * view.k < 28) step *= 4;
-  const first = toWorld(view, screen(0, 0));
+  const first = toWorld(view, screen(-margin, -margin));
   const size = view.k * step > 60 ? 2 : 1.5;
   c.fillStyle = theme.grid;
-  for (let x = Math.ceil(first.x / step) * step; x * view.k + view.x < width; x += step) {
-    for (let y = Math.ceil(first.y / step) * step; y * view.k + view.y < height; y += step) {
+  for (let x = Math.ceil(first.x / step) * step; x * view.k + view.x < width + margin; x += step) {
+    for (let y = Math.ceil(first.y / step) * step; y * view.k + view.y < height + margin; y += step) {
       c.fillRect(x * view.k + view.x - size / 2, y * view.k + view.y - size / 2, size, size);
     }
   }
 }
 
-function paintLink(c: Context, link: SceneLink, theme: Theme): void {
-  if (link.load > 0.02 && !link.cut) {
-    c.globalAlpha = 0.15 + 0.35 * link.load;
-    stroke(c, link, theme.accent, link.width + 3 + 5 * link.load);
+const LOADS = 8; // steps in which the load of links is shown
+
+/** Links of the same look are one path; the scene's order, from dimmed to selected, is kept. */
+function paintLinks(c: Context, links: readonly SceneLink[], theme: Theme): void {
+  c.lineCap = "round";
+  c.strokeStyle = theme.accent;
+  const loaded = links.filter((l) => l.load > 0.02 && !l.cut);
+  for (const group of Map.groupBy(loaded, (l) => `${Math.ceil(l.load * LOADS)} ${l.width.toFixed(1)}`).values()) {
+    const { load, width } = group[0] as SceneLink;
+    c.globalAlpha = 0.15 + 0.35 * load;
+    stroke(c, group, width + 3 + 5 * load);
   }
-  c.globalAlpha = link.look === "dimmed" ? 0.35 : 1;
-  if (link.cut) c.setLineDash([5, 6]);
-  if (link.look === "selected") stroke(c, link, theme.danger, link.width + 1.4);
-  else if (link.look === "hovered") stroke(c, link, theme.ink, link.width + 0.8);
-  else if (link.look === "route") stroke(c, link, theme.accent, link.width + 0.5);
-  else stroke(c, link, theme.link, link.width);
+  for (const group of Map.groupBy(links, (l) => `${l.look} ${l.cut} ${l.width.toFixed(1)}`).values()) {
+    const { look, cut, width } = group[0] as SceneLink;
+    c.globalAlpha = look === "dimmed" ? 0.35 : 1;
+    c.setLineDash(cut ? [5, 6] : []);
+    c.strokeStyle = styleOf(look, theme);
+    stroke(c, group, width + WIDENED[look]);
+  }
   c.setLineDash([]);
   c.globalAlpha = 1;
 }
 
-function stroke(c: Context, link: SceneLink, style: string, width: number): void {
-  c.strokeStyle = style;
+const WIDENED: Readonly<Record<LinkLook, number>> = { dimmed: 0, plain: 0, route: 0.5, hovered: 0.8, selected: 1.4 };
+
+function styleOf(look: LinkLook, theme: Theme): string {
+  if (look === "selected") return theme.danger;
+  if (look === "hovered") return theme.ink;
+  return look === "route" ? theme.accent : theme.link;
+}
+
+const SEGMENTS = 64; // of one path; longer ones cost more than they save
+
+function stroke(c: Context, links: readonly SceneLink[], width: number): void {
   c.lineWidth = width;
-  c.lineCap = "round";
-  c.beginPath();
-  c.moveTo(link.a.x, link.a.y);
-  c.lineTo(link.b.x, link.b.y);
-  c.stroke();
+  for (let i = 0; i < links.length; i += SEGMENTS) {
+    c.beginPath();
+    for (const { a, b } of links.slice(i, i + SEGMENTS)) {
+      c.moveTo(a.x, a.y);
+      c.lineTo(b.x, b.y);
+    }
+    c.stroke();
+  }
 }
 
 function paintLabel(c: Context, label: SceneLabel, theme: Theme): void {
@@ -82,22 +115,40 @@ function paintLabel(c: Context, label: SceneLabel, theme: Theme): void {
   c.fillText(label.weak, box.x + 6 + label.strongWidth + 5, y);
 }
 
-function paintNode(c: Context, node: SceneNode, theme: Theme): void {
+function paintNode(c: Context, node: SceneNode, theme: Theme, sprites: Sprites): void {
   const { x, y } = node.at;
-  const quiet = node.state !== "running" && node.state !== "paused";
   if (node.selected || node.hovered) {
     c.fillStyle = node.selected ? theme.accent : theme.ink;
     c.globalAlpha = node.selected ? 0.22 : 0.08;
     disc(c, x, y, node.radius + 7);
     c.globalAlpha = 1;
   }
+  stampBody(c, node, theme, sprites);
+  if (node.named) paintName(c, node, theme);
+}
+
+/** Paints servers again that took another colour, over what is painted. */
+export function paintTints(c: Context, scene: Scene, tints: ReadonlyMap<number, string>, theme: Theme, sprites: Sprites, sheet: Sheet): void {
+  for (const node of scene.nodes) {
+    const tint = tints.get(node.id);
+    if (tint !== node.tint && on(sheet, node)) stampBody(c, { ...node, tint }, theme, sprites);
+  }
+}
+
+function stampBody(c: Context, node: SceneNode, theme: Theme, sprites: Sprites): void {
+  const key = `node ${node.radius} ${node.state} ${node.tint ?? ""} ${node.selected}`;
+  sprites.stamp(c, key, node.radius + 4, node.at.x, node.at.y, (s) => paintBody(s, node, theme));
+}
+
+/** A server without its name, around the origin. */
+function paintBody(c: Context, node: SceneNode, theme: Theme): void {
+  const quiet = node.state !== "running" && node.state !== "paused";
   c.fillStyle = theme.canvas;
-  disc(c, x, y, node.radius + 2.5);
+  disc(c, 0, 0, node.radius + 2.5);
   c.fillStyle = quiet ? theme.canvas : (node.tint ?? theme.node);
-  disc(c, x, y, node.radius);
+  disc(c, 0, 0, node.radius);
   paintEdge(c, node, theme);
   paintGlyph(c, node, theme);
-  if (node.named) paintName(c, node, theme);
 }
 
 function paintEdge(c: Context, node: SceneNode, theme: Theme): void {
@@ -105,7 +156,7 @@ function paintEdge(c: Context, node: SceneNode, theme: Theme): void {
   c.strokeStyle = edgeColour(node, theme);
   if (node.state === "new" || node.state === "starting" || node.state === "stopping") c.setLineDash([3, 3.5]);
   c.beginPath();
-  c.arc(node.at.x, node.at.y, node.radius - c.lineWidth / 2, 0, TAU);
+  c.arc(0, 0, node.radius - c.lineWidth / 2, 0, TAU);
   c.stroke();
   c.setLineDash([]);
 }
@@ -118,21 +169,21 @@ function edgeColour(node: SceneNode, theme: Theme): string {
 }
 
 /** The state that colour alone must not carry: bars for paused, a cross for failed, a square for stopped. */
-function paintGlyph(c: Context, { at: { x, y }, radius, state }: SceneNode, theme: Theme): void {
+function paintGlyph(c: Context, { radius, state }: SceneNode, theme: Theme): void {
   const s = radius * 0.34;
   c.fillStyle = c.strokeStyle = state === "failed" ? theme.danger : state === "paused" ? theme.ink : theme.muted;
   if (state === "paused") {
-    c.fillRect(x - s, y - s * 1.1, s * 0.65, s * 2.2);
-    c.fillRect(x + s * 0.35, y - s * 1.1, s * 0.65, s * 2.2);
+    c.fillRect(-s, -s * 1.1, s * 0.65, s * 2.2);
+    c.fillRect(s * 0.35, -s * 1.1, s * 0.65, s * 2.2);
   } else if (state === "stopped") {
-    c.fillRect(x - s * 0.8, y - s * 0.8, s * 1.6, s * 1.6);
+    c.fillRect(-s * 0.8, -s * 0.8, s * 1.6, s * 1.6);
   } else if (state === "failed") {
     c.lineWidth = 2;
     c.beginPath();
-    c.moveTo(x - s, y - s);
-    c.lineTo(x + s, y + s);
-    c.moveTo(x + s, y - s);
-    c.lineTo(x - s, y + s);
+    c.moveTo(-s, -s);
+    c.lineTo(s, s);
+    c.moveTo(s, -s);
+    c.lineTo(-s, s);
     c.stroke();
   }
 }

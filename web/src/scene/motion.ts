@@ -108,13 +108,17 @@ export class Motion {
     return dots;
   }
 
+  /** The newest halo of each server, and the newest of those where something failed. */
   rings(nowMS: number): Ring[] {
-    const rings: Ring[] = [];
+    const rings = new Map<number, Ring>();
     for (const h of this.#halos) {
       const age = (nowMS - h.startMS) / HALO_MS;
-      if (age >= 0 && age < 1) rings.push({ server: h.server, event: h.event, age, failed: h.failed });
+      if (age < 0 || age >= 1) continue;
+      const key = h.failed ? -1 - h.server : h.server;
+      const newest = rings.get(key);
+      if (!newest || age < newest.age) rings.set(key, { server: h.server, event: h.event, age, failed: h.failed });
     }
-    return rings;
+    return [...rings.values()];
   }
 
   #end(key: string, atMS: number, failed: boolean): void {

@@ -13,6 +13,7 @@ function input(more: Partial<SceneInput> = {}): SceneInput {
     view: { k: 1, x: 0, y: 0 },
     width: 800,
     height: 600,
+    margin: 0,
     moves: new Map(),
     selection: undefined,
     hover: undefined,

@@ -15,6 +15,8 @@ export interface SceneInput {
   readonly view: View;
   readonly width: number;
   readonly height: number;
+  /** Screen pixels around the drawing area that are drawn as well. */
+  readonly margin: number;
   /** Positions that are ahead of the mesh's: servers being dragged. */
   readonly moves: ReadonlyMap<number, World>;
   readonly selection: Target;
@@ -148,10 +150,10 @@ function linkWidth(link: Link): number {
   return 1.1 + 0.45 * clamp(Math.log10(Math.max(1, ...rates) / 1e4), 0, 5);
 }
 
-/** Whether the segment may be seen: its bounding box meets the drawing area. */
-function crosses(a: Screen, b: Screen, { width, height }: SceneInput): boolean {
-  const across = Math.max(a.x, b.x) >= 0 && Math.min(a.x, b.x) <= width;
-  return across && Math.max(a.y, b.y) >= 0 && Math.min(a.y, b.y) <= height;
+/** Whether the segment may be seen: its bounding box meets what is drawn. */
+function crosses(a: Screen, b: Screen, { width, height, margin }: SceneInput): boolean {
+  const across = Math.max(a.x, b.x) >= -margin && Math.min(a.x, b.x) <= width + margin;
+  return across && Math.max(a.y, b.y) >= -margin && Math.min(a.y, b.y) <= height + margin;
 }
 
 function sceneLabels(taken: Occupancy, links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
@@ -172,6 +174,7 @@ function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneIn
   const named = new Set<number>();
   const inTurn = [...nodes].sort((p, q) => Number(q.selected || q.hovered) - Number(p.selected || p.hovered));
   for (const n of inTurn) {
+    if (!crosses(n.at, n.at, input)) continue;
     const w = input.measure(n.name);
     const box = { x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 15 };
     const certain = n.selected || n.hovered;

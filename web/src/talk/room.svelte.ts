@@ -12,7 +12,8 @@ export class RoomView {
   views = $state.raw<Views>(new Map());
   /** Why a server could not be asked, by server. */
   refused = $state.raw<ReadonlyMap<number, string>>(new Map());
-  readonly #asking = new Set<number>();
+  /** Who is being asked; true where there is a reason to ask again, as an answer may be older than its question. */
+  readonly #asking = new Map<number, boolean>();
 
   constructor(id: string) {
     this.id = id;
@@ -35,8 +36,11 @@ export class RoomView {
   }
 
   async #ask(server: number): Promise<void> {
-    if (this.#asking.has(server)) return;
-    this.#asking.add(server);
+    if (this.#asking.has(server)) {
+      this.#asking.set(server, true);
+      return;
+    }
+    this.#asking.set(server, false);
     const refused = new Map(this.refused);
     try {
       const found = await api.messages(this.id, server, SHOWN);
@@ -47,9 +51,10 @@ export class RoomView {
       refused.delete(server);
     } catch (error) {
       refused.set(server, sentenceOf(error));
-    } finally {
-      this.#asking.delete(server);
     }
     this.refused = refused;
+    const again = this.#asking.get(server);
+    this.#asking.delete(server);
+    if (again) await this.#ask(server);
   }
 }
