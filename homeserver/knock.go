@@ -3,7 +3,6 @@ package homeserver
 import (
 	"context"
 	"encoding/json"
-	"slices"
 
 	"meshsim/matrix"
 )
@@ -44,9 +43,7 @@ func (s *Server) knockThrough(ctx context.Context, server, userID, roomID string
 	if err != nil {
 		return err
 	}
-	pdu, err := s.complete(template, Draft{
-		RoomID: roomID, Sender: userID, Type: matrix.TypeMember, StateKey: &userID, Content: content,
-	})
+	pdu, err := s.complete(template, roomID, userID, content)
 	if err != nil {
 		return err
 	}
@@ -66,12 +63,9 @@ func (s *Server) knockThrough(ctx context.Context, server, userID, roomID string
 
 // TemplateKnock answers make_knock.
 func (s *Server) TemplateKnock(origin, roomID, userID string, versions []string) (Template, error) {
-	r, err := s.residentRoom(roomID)
+	r, err := s.roomToEnter(origin, roomID, versions)
 	if err != nil {
 		return Template{}, err
-	}
-	if !slices.Contains(versions, r.version.ID) {
-		return Template{}, failf(IncompatibleVersion, "room %s has version %s, which is not among those that %s supports", roomID, r.version.ID, origin)
 	}
 	return s.template(r, origin, userID, map[string]any{"membership": matrix.Knock})
 }

@@ -102,9 +102,7 @@ func (s *Server) joinThrough(ctx context.Context, server, userID, roomID string,
 	if err != nil {
 		return err
 	}
-	pdu, err := s.complete(template, Draft{
-		RoomID: roomID, Sender: userID, Type: matrix.TypeMember, StateKey: &userID, Content: content,
-	})
+	pdu, err := s.complete(template, roomID, userID, content)
 	if err != nil {
 		return err
 	}
@@ -115,30 +113,31 @@ func (s *Server) joinThrough(ctx context.Context, server, userID, roomID string,
 	return s.enter(ctx, server, pdu, answer)
 }
 
-// complete turns a template of make_join or make_leave into the event that d wants. The template decides
-// about prev_events, auth_events, depth and who authorises a restricted join, and about nothing else.
-func (s *Server) complete(template Template, d Draft) (*event.PDU, error) {
+// complete turns a template of make_join, make_leave or make_knock into a member event of userID with this content.
+// The template decides about prev_events, auth_events, depth and who authorises a restricted join, and about nothing
+// else.
+func (s *Server) complete(template Template, roomID, userID string, content json.RawMessage) (*event.PDU, error) {
 	version, err := matrix.LookupRoomVersion(cmp.Or(template.RoomVersion, "1"))
 	if err != nil {
-		return nil, fail(UnsupportedVersion, err, "room %s cannot be joined", d.RoomID)
+		return nil, fail(UnsupportedVersion, err, "room %s cannot be joined", roomID)
 	}
 	var b event.Builder
 	if err := json.Unmarshal(template.Event, &b); err != nil {
 		return nil, fail(Unreachable, err, "the other server's template is malformed")
 	}
-	if b.Type != d.Type || b.StateKey == nil || *b.StateKey != *d.StateKey || string(b.Sender) != d.Sender || string(b.RoomID) != d.RoomID {
-		return nil, failf(Unreachable, "the other server's template is for another event than %s of %s in %s", d.Type, d.Sender, d.RoomID)
+	if b.Type != matrix.TypeMember || b.StateKey == nil || *b.StateKey != userID || string(b.Sender) != userID || string(b.RoomID) != roomID {
+		return nil, failf(Unreachable, "the other server's template is not for the membership of %s in %s", userID, roomID)
 	}
 	var offered struct {
 		AuthorisedVia string `json:"join_authorised_via_users_server"`
 	}
 	if json.Unmarshal(b.Content, &offered) == nil && offered.AuthorisedVia != "" {
 		authorised := map[string]any{"join_authorised_via_users_server": offered.AuthorisedVia}
-		if d.Content, err = mergeContent(d.Content, authorised); err != nil {
+		if content, err = mergeContent(content, authorised); err != nil {
 			return nil, err
 		}
 	}
-	b.Content, b.Redacts = d.Content, ""
+	b.Content, b.Redacts = content, ""
 	return s.sign(b, version)
 }
 
@@ -237,9 +236,7 @@ func (s *Server) leaveThrough(ctx context.Context, server, userID, roomID string
 	if err != nil {
 		return nil, err
 	}
-	pdu, err := s.complete(template, Draft{
-		RoomID: roomID, Sender: userID, Type: matrix.TypeMember, StateKey: &userID, Content: content,
-	})
+	pdu, err := s.complete(template, roomID, userID, content)
 	if err != nil {
 		return nil, err
 	}

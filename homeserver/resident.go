@@ -19,15 +19,24 @@ func (s *Server) residentRoom(roomID string) (*room, error) {
 	return r, nil
 }
 
+// roomToEnter returns a room that this server is in for another that knows these room versions.
+func (s *Server) roomToEnter(origin, roomID string, versions []string) (*room, error) {
+	r, err := s.residentRoom(roomID)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(versions, r.version.ID) {
+		return nil, failf(IncompatibleVersion, "room %s has version %s, which is not among those that %s supports", roomID, r.version.ID, origin)
+	}
+	return r, nil
+}
+
 // TemplateJoin answers make_join: a join of userID, who is of the asking server, for it to sign. versions are
 // the room versions that the asking server knows.
 func (s *Server) TemplateJoin(origin, roomID, userID string, versions []string) (Template, error) {
-	r, err := s.residentRoom(roomID)
+	r, err := s.roomToEnter(origin, roomID, versions)
 	if err != nil {
 		return Template{}, err
-	}
-	if !slices.Contains(versions, r.version.ID) {
-		return Template{}, failf(IncompatibleVersion, "room %s has version %s, which is not among those that %s supports", roomID, r.version.ID, origin)
 	}
 	content := map[string]any{"membership": matrix.Join}
 	authoriser, err := s.authoriseJoin(r, userID)

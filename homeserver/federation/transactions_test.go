@@ -5,28 +5,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"meshsim/homeserver"
-	"meshsim/matrix/event"
 )
-
-// tally counts what an Observer is told.
-type tally struct{ accepted, softFailed, rejected atomic.Int64 }
-
-func (o *tally) EventProcessed(_ string, _ *event.PDU, outcome homeserver.Outcome) {
-	switch outcome {
-	case homeserver.Accepted:
-		o.accepted.Add(1)
-	case homeserver.SoftFailed:
-		o.softFailed.Add(1)
-	case homeserver.Rejected:
-		o.rejected.Add(1)
-	}
-}
 
 func send(m *mesh, txn, body string) (int, string) {
 	rec := httptest.NewRecorder()
