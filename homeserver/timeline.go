@@ -248,15 +248,3 @@ func (w *window) fill(update *RoomUpdate, upto Position) {
 		update.Limited = len(w.entries) == 0 || w.entries[0].Event.Type() != matrix.TypeCreate
 	}
 }
-
-// StateAt returns the room's state as of a position, nil before this server was in the room.
-func (r *Room) StateAt(at Position) *State {
-	if at <= 0 {
-		return nil
-	}
-	entries := r.Backward(at, 0, 1)
-	if len(entries) == 0 {
-		return nil
-	}
-	return entries[0].State
-}
