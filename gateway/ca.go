@@ -29,13 +29,15 @@ type CA struct {
 	leaf *ecdsa.PrivateKey
 	pool *x509.CertPool
 
+	lowband *lowbandKeys
+
 	mu    sync.Mutex
 	certs map[string]*tls.Certificate // by server name
 }
 
 // NewCA makes an authority with fresh keys.
 func NewCA() (*CA, error) {
-	ca := &CA{certs: make(map[string]*tls.Certificate), pool: x509.NewCertPool()}
+	ca := &CA{certs: make(map[string]*tls.Certificate), pool: x509.NewCertPool(), lowband: newLowbandKeys()}
 	var err error
 	if ca.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		return nil, fmt.Errorf("gateway: make the key of the mesh's certificate authority: %w", err)

@@ -6,6 +6,8 @@
 // the homeserver's http.Handler. In both directions it reads what goes by (observe.go) and tells telemetry which
 // events were sent; signatures and bodies pass unchanged.
 //
+// Where [Transports] says so, requests take the low-bandwidth transport of package lowband instead of HTTPS (lowband.go).
+//
 // One connection of the homeserver is one connection across the mesh: HTTP/1.1, no multiplexing, and no pooling
 // beyond that of an ordinary http.Transport. A homeserver in a process of its own uses the gateway as an HTTPS proxy
 // instead (proxy.go). The gateway knows no drivers and no addresses of its own: names,
@@ -25,6 +27,7 @@ import (
 	"time"
 
 	"meshsim/link"
+	"meshsim/lowband"
 	"meshsim/telemetry"
 )
 
@@ -65,6 +68,9 @@ type Config struct {
 	Rooms     *Rooms
 	Publisher telemetry.Publisher
 
+	// Transports chooses between HTTPS and the low-bandwidth transport for all gateways of a mesh; nil for HTTPS alone.
+	Transports *Transports
+
 	// Connections is shared by the gateways of a process; nil sets no bound beyond each one's own.
 	Connections *Connections
 
@@ -82,8 +88,9 @@ type Gateway struct {
 	cfg       Config
 	log       *slog.Logger
 	transport *http.Transport
-	peerTLS   *tls.Config    // of connections to peers
-	relays    sync.WaitGroup // tunnels through the proxy
+	peerTLS   *tls.Config       // of connections to peers
+	lowband   *lowband.Endpoint // nil before AttachLowband
+	relays    sync.WaitGroup    // tunnels through the proxy, and the low-bandwidth transport
 	attempts  attempts
 	ctx       context.Context // ended by Close
 	end       context.CancelFunc
@@ -123,6 +130,9 @@ func (g *Gateway) Close() error {
 		errs = append(errs, s.Close())
 	}
 	g.end()
+	if g.lowband != nil {
+		errs = append(errs, g.lowband.Close())
+	}
 	g.transport.CloseIdleConnections()
 	g.cfg.Connections.forget(g)
 	g.relays.Wait()

@@ -101,6 +101,15 @@ type sending struct {
 	routes  uint64
 	txn     string
 	attempt int
+	over    telemetry.Transport
+}
+
+// by notes the transport that the request takes, and returns it.
+func (s *sending) by(t telemetry.Transport) telemetry.Transport {
+	if s != nil {
+		s.over = t
+	}
+	return t
 }
 
 // observeRequest looks at an outgoing request. It returns nil where there is nothing to tell.
@@ -114,7 +123,7 @@ func (g *Gateway) observeRequest(req *http.Request, body []byte, name string, to
 	}
 	return &sending{
 		g: g, events: events, to: to, routes: path.Routes, txn: txn,
-		attempt: g.attempts.count(name, txn),
+		attempt: g.attempts.count(name, txn), over: telemetry.HTTPS,
 	}
 }
 
@@ -127,7 +136,7 @@ func (s *sending) sent() {
 	for _, e := range s.events {
 		s.g.cfg.Publisher.Publish(telemetry.Sent{
 			At: now, Event: e, From: s.g.cfg.ID, To: s.to, Routes: s.routes,
-			Txn: s.txn, Attempt: s.attempt, Transport: telemetry.HTTPS,
+			Txn: s.txn, Attempt: s.attempt, Transport: s.over,
 		})
 	}
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"meshsim/telemetry"
 )
 
 // Idle connections cost memory (75 KB for both ends), opening them again costs two round trips. A few minutes
@@ -59,9 +61,14 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 		seen.failed(err)
 		return nil, err
 	}
-	g.cfg.Connections.used(g)
+	exchange := g.exchange
+	if seen.by(g.transportTo(name, path)) == telemetry.Lowband {
+		exchange = g.exchangeLowband
+	} else {
+		g.cfg.Connections.used(g)
+	}
 	seen.sent()
-	resp, err := g.exchange(req, body, name, path)
+	resp, err := exchange(req, body, name, path)
 	if err != nil {
 		seen.failed(err)
 		return nil, err

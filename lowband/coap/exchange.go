@@ -62,6 +62,9 @@ func (a *Association) confirm(ctx context.Context, m message.Message, reply int,
 	defer a.forget(e)
 	select {
 	case o := <-e.done:
+		if o.err == nil {
+			progress(ctx)
+		}
 		return o.msg, o.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)

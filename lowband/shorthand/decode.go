@@ -98,7 +98,7 @@ func (d *decoder) other(out []byte, h head) ([]byte, error) {
 		}
 		return out, nil
 	}
-	switch byte(h.n) | majorOther<<5 {
+	switch h.info | majorOther<<5 {
 	case simpleFalse:
 		return append(out, "false"...), nil
 	case simpleTrue:
@@ -115,7 +115,7 @@ func (d *decoder) other(out []byte, h head) ([]byte, error) {
 
 func (d *decoder) simple(h head) (string, error) {
 	s, ok := d.names.text(byte(h.n))
-	if !ok || h.info > 24 {
+	if !ok || h.info > 24 || h.info == 24 && h.n < firstLong { // RFC 8949, section 3.3
 		return "", d.fail("a simple value stands for nothing")
 	}
 	return s, nil

@@ -131,6 +131,15 @@ func TestTablesHaveNoDoubles(t *testing.T) {
 	}
 }
 
+// TestEveryWordOfTheTables: each string and each key, in both places.
+func TestEveryWordOfTheTables(t *testing.T) {
+	n := newNames()
+	for _, word := range append(append([]string{}, n.strings...), n.keys[1:]...) {
+		body := fmt.Sprintf(`{%q:[%q,{"x":%q}]}`, word, word, word)
+		newPair().exchange(t, Request{Method: "PUT", Target: "/x", Body: []byte(body)}, Response{Status: 200, Body: []byte(body)})
+	}
+}
+
 // pair is both ends of a session.
 type pair struct {
 	coder  *Coder

@@ -38,6 +38,8 @@ type Config struct {
 	// RegistrationToken is what clients must show to register; empty leaves registration open.
 	RegistrationToken string
 
+	// Transports chooses how requests between servers travel; nil for HTTPS alone.
+	Transports *gateway.Transports
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
 	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.

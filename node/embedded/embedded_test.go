@@ -30,18 +30,24 @@ func newSubject(t testing.TB, publisher telemetry.Publisher) nodetest.Subject {
 
 func newSubjectOn(t testing.TB, publisher telemetry.Publisher, clock fabric.Clock, seed uint64) nodetest.Subject {
 	t.Helper()
+	return newSubjectOver(t, publisher, clock, seed, nil)
+}
+
+func newSubjectOver(t testing.TB, publisher telemetry.Publisher, clock fabric.Clock, seed uint64, transports *gateway.Transports) nodetest.Subject {
+	t.Helper()
 	ca, err := gateway.NewCA()
 	if err != nil {
 		t.Fatal(err)
 	}
 	mesh := nodetest.NewMesh(t, clock, seed)
 	driver := embedded.New(embedded.Config{
-		Fabric:    mesh.Fabric,
-		CA:        ca,
-		Rooms:     gateway.NewRooms(),
-		Publisher: publisher,
-		Passwords: passwords,
-		Commons:   homeserver.NewCommons(),
+		Fabric:     mesh.Fabric,
+		CA:         ca,
+		Rooms:      gateway.NewRooms(),
+		Publisher:  publisher,
+		Passwords:  passwords,
+		Commons:    homeserver.NewCommons(),
+		Transports: transports,
 	})
 	return nodetest.Subject{Driver: driver, Mesh: mesh, Patience: 10 * time.Second}
 }

@@ -61,6 +61,7 @@ func (d *Driver) run(r *resident, mesh node.Network) (*running, error) {
 		},
 		Rooms:       d.cfg.Rooms,
 		Publisher:   d.cfg.Publisher,
+		Transports:  d.cfg.Transports,
 		Connections: d.cfg.Connections,
 		Logger:      d.cfg.Logger,
 	})
@@ -101,6 +102,11 @@ func (n *running) listen() error {
 		federation.Close()
 		return err
 	}
+	if err := n.listenLowband(); err != nil {
+		federation.Close()
+		clients.Close()
+		return err
+	}
 	logger := n.resident.driver.cfg.Logger
 	n.clients = &http.Server{
 		Handler:           n.admit(n.resident.client),
@@ -112,6 +118,19 @@ func (n *running) listen() error {
 	n.serving.Go(func() { n.ended(n.gateway.Serve(federation, n.admit(n.resident.peer.Handler))) })
 	n.serving.Go(func() { n.ended(n.clients.Serve(clients)) })
 	return nil
+}
+
+// listenLowband serves federation over the low-bandwidth transport too, where the mesh has it.
+func (n *running) listenLowband() error {
+	if n.resident.driver.cfg.Transports == nil {
+		return nil
+	}
+	v4, _ := node.Addrs(n.resident.spec.ID)
+	conn, err := n.host.ListenPacket(netip.AddrPortFrom(v4, node.PortCoAP))
+	if err != nil {
+		return err
+	}
+	return n.gateway.AttachLowband(conn, n.admit(n.resident.peer.Handler))
 }
 
 // listener listens on a port of all the server's addresses.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"meshsim/fabric"
+	"meshsim/gateway"
 	"meshsim/link"
 	"meshsim/node"
 	"meshsim/node/clientside"
@@ -25,6 +26,7 @@ import (
 type ledger struct {
 	mu       sync.Mutex
 	received map[string]map[int]bool // event id -> server ids
+	over     map[telemetry.Transport]int
 	sent     int
 	failed   int
 }
@@ -35,6 +37,7 @@ func (l *ledger) Publish(n telemetry.Notification) {
 	switch n := n.(type) {
 	case telemetry.Sent:
 		l.sent++
+		l.over[n.Transport]++
 	case telemetry.Failed:
 		l.failed++
 	case telemetry.Received:
@@ -66,8 +69,13 @@ func startMesh(t *testing.T, servers int, p link.Params) *mesh {
 
 func startMeshSeeded(t *testing.T, servers int, p link.Params, seed uint64) *mesh {
 	t.Helper()
-	m := &mesh{t: t, ledger: &ledger{received: make(map[string]map[int]bool)}}
-	m.Subject = newSubjectOn(t, m.ledger, fabric.TimerClock(), seed)
+	return startMeshOver(t, servers, p, seed, nil)
+}
+
+func startMeshOver(t *testing.T, servers int, p link.Params, seed uint64, transports *gateway.Transports) *mesh {
+	t.Helper()
+	m := &mesh{t: t, ledger: &ledger{received: make(map[string]map[int]bool), over: make(map[telemetry.Transport]int)}}
+	m.Subject = newSubjectOver(t, m.ledger, fabric.TimerClock(), seed, transports)
 	t.Cleanup(func() { m.Driver.Close() })
 	for i := range servers {
 		m.nodes = append(m.nodes, nil)
@@ -129,16 +137,15 @@ func (m *mesh) agree(room string, texts []string) bool {
 func TestMeshHealsAfterAPartition(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprintf("seed-%d", seed), func(t *testing.T) {
-			virtualtime.Test(t, func(t *testing.T) { partAndHeal(t, seed) })
+			virtualtime.Test(t, func(t *testing.T) { partAndHeal(t, 5, seed, nil) })
 		})
 	}
 }
 
-// partAndHeal lets five servers talk, parts two of them from the others for ten minutes, and judges the outcome.
-func partAndHeal(t *testing.T, seed uint64) {
-	const servers = 5
+// partAndHeal lets servers talk, parts two of them from the others for ten minutes, and judges the outcome.
+func partAndHeal(t *testing.T, servers int, seed uint64, transports *gateway.Transports) *ledger {
 	params := link.Params{Rate: 64_000, Delay: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.03}
-	m := startMeshSeeded(t, servers, params, seed)
+	m := startMeshOver(t, servers, params, seed, transports)
 	room := m.room()
 	var texts []string
 	say := func(c *nodetest.Client, text string) string {
@@ -151,7 +158,7 @@ func partAndHeal(t *testing.T, seed uint64) {
 	}
 	slices.Sort(texts)
 	nodetest.Eventually(t, 10*time.Minute, "all have all messages", func() bool { return m.agree(room, texts) })
-	t.Logf("five messages were everywhere after %v", time.Since(start))
+	t.Logf("a message of each was everywhere after %v", time.Since(start))
 
 	across := func(f func(a, b int)) {
 		for a := range 2 {
@@ -169,7 +176,7 @@ func partAndHeal(t *testing.T, seed uint64) {
 	time.Sleep(5 * time.Minute)
 	across(func(a, b int) { m.Mesh.Link(a, b, params) })
 	healed := time.Now()
-	last := say(m.clients[4], "3 healed")
+	last := say(m.clients[servers-1], "3 healed")
 	slices.Sort(texts)
 	nodetest.Eventually(t, time.Hour, "all have the same messages and state again", func() bool { return m.agree(room, texts) })
 	t.Logf("one state and %d messages everywhere %v after healing; %d sendings, %d failures",
@@ -180,6 +187,7 @@ func partAndHeal(t *testing.T, seed uint64) {
 	if m.ledger.failed == 0 {
 		t.Error("telemetry knows of no failure during the partition")
 	}
+	return m.ledger
 }
 
 // A server that was stopped or paused while others spoke hears of it afterwards, and says what it had to say.

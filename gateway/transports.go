@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"fmt"
+	"sync"
+
+	"meshsim/link"
+	"meshsim/telemetry"
+)
+
+// Choice says which transport requests between gateways take.
+type Choice string
+
+// The choices. Automatic takes the low-bandwidth transport where the slowest link of a path is slow.
+const (
+	AlwaysHTTPS   Choice = "https"
+	AlwaysLowband Choice = "lowband"
+	Automatic     Choice = "auto"
+)
+
+// Bounds of the automatic choice: a path that is slower than slowRate takes the low-bandwidth transport, until it is at
+// least as fast as fastRate, so that one on the edge does not change with every move. An exchange on a new TLS
+// connection is 4.7 KB, two seconds at slowRate.
+const (
+	slowRate link.BitRate = 20_000
+	fastRate link.BitRate = 30_000
+)
+
+// ChoiceError is returned for a word that is no Choice.
+type ChoiceError struct{ Word string }
+
+func (e *ChoiceError) Error() string {
+	return fmt.Sprintf("there is no transport %q: use %s, %s or %s", e.Word, AlwaysHTTPS, AlwaysLowband, Automatic)
+}
+
+// ParseChoice reads a Choice. The error is a *ChoiceError.
+func ParseChoice(word string) (Choice, error) {
+	switch c := Choice(word); c {
+	case AlwaysHTTPS, AlwaysLowband, Automatic:
+		return c, nil
+	}
+	return "", &ChoiceError{word}
+}
+
+// Transports decides for all gateways of a mesh how their requests travel, and can be told otherwise at any time:
+// requests under way go on as they began. It knows which servers offer the low-bandwidth transport; to others, requests
+// go over HTTPS whatever the choice. It is safe for concurrent use.
+type Transports struct {
+	mu     sync.Mutex // guards what follows
+	choice Choice
+	offers map[string]bool // by server name
+	slow   map[[2]string]bool
+}
+
+// NewTransports makes a Transports.
+func NewTransports(c Choice) *Transports {
+	return &Transports{choice: c, offers: make(map[string]bool), slow: make(map[[2]string]bool)}
+}
+
+// Set changes the choice.
+func (t *Transports) Set(c Choice) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.choice = c
+	clear(t.slow)
+}
+
+// Choice returns the choice.
+func (t *Transports) Choice() Choice {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.choice
+}
+
+// offer notes that a server speaks the low-bandwidth transport. That it is stopped does not change it: a request to it
+// must fail on the transport that it would take, not load the link with another.
+func (t *Transports) offer(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.offers[name] = true
+}
+
+// pick chooses the transport of a request.
+func (t *Transports) pick(from, to string, path Path) telemetry.Transport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.offers[from] || !t.offers[to] || t.choice == AlwaysHTTPS {
+		return telemetry.HTTPS
+	}
+	if t.choice == AlwaysLowband || t.slowLocked([2]string{from, to}, path.Rate) {
+		return telemetry.Lowband
+	}
+	return telemetry.HTTPS
+}
+
+func (t *Transports) slowLocked(way [2]string, rate link.BitRate) bool {
+	limit := slowRate
+	if t.slow[way] {
+		limit = fastRate
+	}
+	if rate == link.Unlimited || rate >= limit {
+		delete(t.slow, way)
+		return false
+	}
+	t.slow[way] = true
+	return true
+}
