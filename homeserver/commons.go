@@ -29,6 +29,8 @@ type Commons struct {
 	numbers  uint64                           // of snapshots so far
 	resolved map[[sha256.Size]byte]*State     // results of state resolution by the numbers of the snapshots
 
+	shrinking sync.Mutex // held while an image is made smaller
+
 	keyMu sync.RWMutex
 	keys  map[keyName]verifyKey
 }

@@ -12,6 +12,10 @@ import (
 
 const typeSpaceChild = "m.space.child"
 
+// maxSpaceRequests bounds how often other servers are asked for one hierarchy: a space may link to any number of rooms
+// that do not exist.
+const maxSpaceRequests = 100
+
 // SpaceRoom is a room of a hierarchy of spaces with its links to other rooms.
 type SpaceRoom struct {
 	RoomSummary
@@ -186,6 +190,7 @@ func (s *Server) Hierarchy(ctx context.Context, q HierarchyQuery) ([]SpaceRoom, 
 }
 
 type spaceWalk struct {
+	asked int // how often other servers were
 	s     *Server
 	ctx   context.Context
 	q     HierarchyQuery
@@ -234,6 +239,9 @@ func (w *spaceWalk) ask(link spaceChild, known SpaceRoom, ok bool) (SpaceRoom, b
 	for _, server := range link.via[:min(len(link.via), 3)] {
 		if server == w.s.cfg.Name {
 			continue
+		}
+		if w.asked++; w.asked > maxSpaceRequests {
+			break
 		}
 		answer, err := w.s.cfg.Remote.Hierarchy(w.ctx, server, link.roomID, w.q.SuggestedOnly)
 		if err != nil || answer.Room.RoomID != link.roomID {

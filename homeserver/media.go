@@ -16,6 +16,8 @@ const (
 	maxStoredMedia = 1 << 30
 	// maxCachedMedia bounds what is kept of other servers' media, in bytes.
 	maxCachedMedia = 64 << 20
+	// mediaOverhead is what a file counts beside its content, so that empty ones do not fill the memory either.
+	mediaOverhead = 1 << 10
 	// maxReserved bounds the ids that a user has reserved and not uploaded to.
 	maxReserved = 100
 	// reservedFor is how long an id may be uploaded to.
@@ -28,6 +30,9 @@ type Media struct {
 	Name    string // of the file, may be empty
 	Content []byte
 }
+
+// size is what the file counts in a store, in bytes.
+func (m Media) size() int64 { return int64(len(m.Content)) + mediaOverhead }
 
 // mediaStore are the files of a server's users and those of others that they have looked at. The zero value is
 // empty.
@@ -109,10 +114,10 @@ func (s *Server) FillMedia(user, id string, media Media) error {
 }
 
 func (m *mediaStore) fillLocked(up *upload, media Media) error {
-	size := int64(len(media.Content))
-	if size > MaxMedia {
+	if len(media.Content) > MaxMedia {
 		return failf(TooLarge, "the file has more than %d bytes", MaxMedia)
 	}
+	size := media.size()
 	if m.stored+size > maxStoredMedia {
 		return failf(TooLarge, "this server has no room for %d bytes more: it keeps %d", size, maxStoredMedia)
 	}
@@ -179,7 +184,7 @@ func (s *Server) MediaOf(ctx context.Context, server, id string) (Media, error) 
 func (m *mediaStore) keep(key string, media Media) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.cache[key]; known || len(media.Content) > maxCachedMedia {
+	if _, known := m.cache[key]; known || media.size() > maxCachedMedia {
 		return
 	}
 	if m.cache == nil {
@@ -187,9 +192,9 @@ func (m *mediaStore) keep(key string, media Media) {
 	}
 	m.cache[key] = media
 	m.order = append(m.order, key)
-	m.cached += int64(len(media.Content))
+	m.cached += media.size()
 	for m.cached > maxCachedMedia {
-		m.cached -= int64(len(m.cache[m.order[0]].Content))
+		m.cached -= m.cache[m.order[0]].size()
 		delete(m.cache, m.order[0])
 		m.order = m.order[1:]
 	}

@@ -126,7 +126,7 @@ func (s *Server) PublicRooms(q RoomsQuery) (RoomsPage, error) {
 	from = min(from, page.Total)
 	upto := page.Total
 	if q.Limit > 0 {
-		upto = min(from+q.Limit, page.Total)
+		upto = from + min(q.Limit, page.Total-from)
 	}
 	page.Rooms = rooms[from:upto]
 	if upto < page.Total {

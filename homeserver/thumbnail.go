@@ -11,8 +11,16 @@ import (
 
 const (
 	maxThumbnail = 1024     // pixels in each direction
-	maxPixels    = 40 << 20 // of an image that is made smaller: it takes four bytes for each
+	maxPixels    = 40 << 20 // of an image that is made smaller: it takes up to eight bytes for each
 )
+
+// Thumbnail is [Thumbnail], one image at a time for all servers that share the commons: a picture of a few KB may take
+// hundreds of MB while it is made smaller.
+func (s *Server) Thumbnail(media Media, width, height int, crop bool) (Media, error) {
+	s.commons.shrinking.Lock()
+	defer s.commons.shrinking.Unlock()
+	return Thumbnail(media, width, height, crop)
+}
 
 // Thumbnail returns a smaller form of an image: one that fits into width and height pixels or, when it is
 // cropped, fills them. An image that is small enough stays what it is. What is no JPEG, PNG or GIF fails with

@@ -136,6 +136,7 @@ func TestPublicRooms(t *testing.T) {
 	if got := len(list(alice.must("GET", "/v3/publicRooms", nil), "chunk")); got != 2 {
 		t.Errorf("%d rooms are listed, want 2", got)
 	}
+	alice.must("GET", "/v3/publicRooms?since=1&limit=9223372036854775807", nil) // whatever is added to it
 	alice.refused("GET", "/v3/publicRooms?since=x", nil, 400, "M_INVALID_PARAM")
 	alice.refused("GET", "/v3/publicRooms?server=hs1", nil, 502, "M_UNKNOWN")
 	alice.refused("GET", "/v3/directory/list/room/!none:hs0", nil, 404, "M_NOT_FOUND")

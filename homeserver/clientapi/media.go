@@ -159,7 +159,7 @@ func thumbnail(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	small, err := homeserver.Thumbnail(media, width, height, method == "crop")
+	small, err := c.server.Thumbnail(media, width, height, method == "crop")
 	if err != nil {
 		return nil, err
 	}

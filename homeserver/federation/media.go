@@ -77,7 +77,7 @@ func (h *Handler) thumbnail(req asked) (any, error) {
 	if wrongWidth != nil || wrongHeight != nil || width < 1 || height < 1 {
 		return nil, badRequest("width and height are %q and %q: they must be numbers from 1 on", query.Get("width"), query.Get("height"))
 	}
-	small, err := homeserver.Thumbnail(answer.(mediaAnswer).Media, width, height, query.Get("method") == "crop")
+	small, err := h.server.Thumbnail(answer.(mediaAnswer).Media, width, height, query.Get("method") == "crop")
 	return mediaAnswer{small}, err
 }
 
