@@ -11,7 +11,7 @@ import (
 
 const (
 	maxThumbnail = 1024     // pixels in each direction
-	maxPixels    = 40 << 20 // of an image that is made smaller: it takes up to eight bytes for each
+	maxPixels    = 16 << 20 // of an image that is made smaller: it takes up to eight bytes for each
 )
 
 // Thumbnail is [Thumbnail], one image at a time for all servers that share the commons: a picture of a few KB may take
