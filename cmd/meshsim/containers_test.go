@@ -1,0 +1,190 @@
+//go:build linux && docker
+
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"meshsim/api"
+	"meshsim/node"
+	"meshsim/node/docker"
+	"meshsim/node/nodetest"
+)
+
+// containerPatience is how long a container may take for what it does in its own time, on a busy machine.
+const containerPatience = 2 * time.Minute
+
+// startWithContainers runs meshsim with Synapse as the default kind. The test is skipped, with the reason, where
+// containers cannot be started: Debian cannot make the image every day.
+func startWithContainers(t *testing.T, args ...string) *program {
+	t.Helper()
+	preset, err := docker.LoadPreset("synapse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := docker.New(docker.Config{Preset: preset})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Check(t.Context()); err != nil {
+		t.Skipf("not tested, because: %v", err)
+	}
+	return start(t, append(args, "--homeserver", "synapse")...)
+}
+
+// endContainers is Ctrl-C, where containers take a moment to end and are removed.
+func (p *program) endContainers() {
+	p.stop()
+	select {
+	case err := <-p.done:
+		if err != nil {
+			p.t.Error(err)
+		}
+	case <-time.After(containerPatience):
+		p.t.Error("the containers did not end")
+	}
+	p.done = nil
+}
+
+// add starts a server and waits until it runs.
+func (p *program) add(kind string, x int) {
+	p.t.Helper()
+	begun := time.Now()
+	var added struct{ ID int }
+	p.do("POST", "/server", fmt.Sprintf(`{"x":%d,"y":0,"kind":%q}`, x, kind), &added)
+	nodetest.Eventually(p.t, containerPatience, fmt.Sprintf("server %d runs", added.ID), func() bool {
+		var server api.Server
+		p.do("GET", fmt.Sprintf("/api/v1/servers/%d", added.ID), "", &server)
+		if server.State == "failed" {
+			p.t.Fatalf("server %d failed: %s\n%v", added.ID, server.Reason, server.Log)
+		}
+		return server.State == "running"
+	})
+	p.t.Logf("%s server %d runs after %v", kind, added.ID, time.Since(begun).Round(time.Millisecond))
+}
+
+// Synapse and embedded servers are in one room, whoever made it, and every message is seen on its way.
+func TestSynapseAndEmbeddedInOneRoom(t *testing.T) {
+	p := startWithContainers(t)
+	defer p.endContainers()
+	for i, kind := range []string{"synapse", "embedded", "synapse"} {
+		p.add(kind, 5*i)
+	}
+	for creator, version := range map[int]string{0: "11", 1: "12"} {
+		t.Run(fmt.Sprintf("made-by-%d-version-%s", creator, version), func(t *testing.T) {
+			p.t = t
+			begun := time.Now()
+			room := p.room(creator)
+			if room.Version != version {
+				t.Errorf("the room's version is %s, want %s", room.Version, version)
+			}
+			t.Logf("all joined after %v", time.Since(begun).Round(time.Millisecond))
+			begun = time.Now()
+			for id := range 3 {
+				client := p.client(id)
+				nodetest.Eventually(t, containerPatience, client.User+" sees all members", func() bool {
+					return client.Members(t, room.ID) == 3
+				})
+			}
+			t.Logf("all know of each other after %v", time.Since(begun).Round(time.Millisecond))
+			begun = time.Now()
+			p.talk(room, 3)
+			t.Logf("every message everywhere after %v", time.Since(begun).Round(time.Millisecond))
+		})
+	}
+	p.t = t
+}
+
+// client logs in at a server, through its client link.
+func (p *program) client(id int) *nodetest.Client {
+	p.t.Helper()
+	target := &url.URL{Scheme: "http", Host: p.addr}
+	c := &nodetest.Client{API: &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = fmt.Sprintf("hs%d.localhost", id)
+		},
+		// A connection belongs to the server that its first request was for.
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}}
+	if err := c.Login(p.t.Context(), node.AccountUser, node.AccountPassword); err != nil {
+		p.t.Fatal(err)
+	}
+	return c
+}
+
+// room makes a room that all three servers are in, which join one after the other.
+func (p *program) room(creator int) api.Room {
+	p.t.Helper()
+	var room api.Room
+	p.do("POST", "/api/v1/rooms", fmt.Sprintf(`{"name":"of %d","creator":%d,"members":[]}`, creator, creator), &room)
+	for id := range 3 {
+		if id == creator {
+			continue
+		}
+		p.do("POST", "/api/v1/rooms/"+url.PathEscape(room.ID)+"/members", fmt.Sprintf(`{"servers":[%d]}`, id), nil)
+		nodetest.Eventually(p.t, containerPatience, fmt.Sprintf("server %d has joined", id), func() bool {
+			var rooms []api.Room
+			p.do("GET", "/api/v1/rooms", "", &rooms)
+			i := slices.IndexFunc(rooms, func(r api.Room) bool { return r.ID == room.ID })
+			return allJoined(p.t, rooms[i])
+		})
+	}
+	return room
+}
+
+// talk has every server send a message, and waits until every other one has it and its way was told of.
+func (p *program) talk(room api.Room, servers int) {
+	p.t.Helper()
+	address := "/api/v1/rooms/" + url.PathEscape(room.ID) + "/messages"
+	stream := p.stream()
+	defer stream.CloseNow()
+	events := make(map[string]int) // sender by event
+	for from := range servers {
+		var message api.SentMessage
+		p.do("POST", address, fmt.Sprintf(`{"server":%d,"body":"from %d"}`, from, from), &message)
+		events[message.EventID] = from
+	}
+	type seen struct{ sent, received map[int]float64 }
+	told := make(map[string]seen)
+	for id := range events {
+		told[id] = seen{make(map[int]float64), make(map[int]float64)}
+	}
+	p.frames(stream, func(f api.Frame) bool {
+		all := true
+		for id, s := range told {
+			if f.Events != nil {
+				note(f.Events, id, s.sent, s.received)
+			}
+			all = all && len(s.received) == servers-1
+		}
+		return all
+	})
+	for id, s := range told {
+		for to, at := range s.received {
+			if sent, ok := s.sent[to]; !ok || at < sent {
+				p.t.Errorf("event %s from %d was sent to %d at %v ms and received at %v", id, events[id], to, sent, at)
+			}
+		}
+	}
+	for at := range servers {
+		nodetest.Eventually(p.t, containerPatience, fmt.Sprintf("server %d shows all messages", at), func() bool {
+			var messages []api.Message
+			p.do("GET", fmt.Sprintf("%s?server=%d", address, at), "", &messages)
+			found := 0
+			for _, m := range messages {
+				if from, ok := events[m.EventID]; ok && m.Body == fmt.Sprint("from ", from) {
+					found++
+				}
+			}
+			return found == servers
+		})
+	}
+}
