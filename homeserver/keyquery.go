@@ -14,13 +14,13 @@ type UserKeys struct {
 	CrossSigning
 }
 
-// KeyAnswer is the answer of keys/query. Failures are the servers that could not be asked.
+// KeyAnswer is the answer of keys/query. Failures are the servers that could not be asked; clients insist on them.
 type KeyAnswer struct {
 	Devices     map[string]map[string]json.RawMessage `json:"device_keys"`
 	Master      map[string]json.RawMessage            `json:"master_keys,omitempty"`
 	SelfSigning map[string]json.RawMessage            `json:"self_signing_keys,omitempty"`
 	UserSigning map[string]json.RawMessage            `json:"user_signing_keys,omitempty"`
-	Failures    map[string]json.RawMessage            `json:"failures,omitempty"`
+	Failures    map[string]json.RawMessage            `json:"failures"`
 }
 
 // KeyQuery asks for the keys of users' devices; no devices stand for all.
@@ -32,7 +32,7 @@ type KeyClaim map[string]map[string]string
 // ClaimAnswer is the answer of keys/claim: keys by user, device and key id.
 type ClaimAnswer struct {
 	Keys     map[string]map[string]map[string]json.RawMessage `json:"one_time_keys"`
-	Failures map[string]json.RawMessage                       `json:"failures,omitempty"`
+	Failures map[string]json.RawMessage                       `json:"failures"`
 }
 
 // remoteUser are the keys of a user of another server as it last told them.
@@ -243,7 +243,7 @@ func (s *Server) addPrivate(asker string, answer *KeyAnswer) {
 
 // ServeClaim answers another server's user/keys/claim.
 func (s *Server) ServeClaim(claim KeyClaim) ClaimAnswer {
-	answer := ClaimAnswer{Keys: map[string]map[string]map[string]json.RawMessage{}}
+	answer := ClaimAnswer{Keys: map[string]map[string]map[string]json.RawMessage{}, Failures: map[string]json.RawMessage{}}
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()
 	for user, devices := range claim {
@@ -278,7 +278,6 @@ func (s *Server) ClaimKeys(ctx context.Context, claim KeyClaim) ClaimAnswer {
 		byServer[server][user] = devices
 	}
 	answer := s.ServeClaim(byServer[s.cfg.Name])
-	answer.Failures = map[string]json.RawMessage{}
 	delete(byServer, s.cfg.Name)
 	var (
 		mu    sync.Mutex
