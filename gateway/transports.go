@@ -84,10 +84,15 @@ func (t *Transports) offer(name string) {
 func (t *Transports) pick(from, to string, path Path) telemetry.Transport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.offers[from] || !t.offers[to] || t.choice == AlwaysHTTPS {
-		return telemetry.HTTPS
+	lowband := t.offers[from] && t.offers[to]
+	switch t.choice {
+	case AlwaysLowband:
+	case Automatic:
+		lowband = lowband && t.slowLocked([2]string{from, to}, path.Rate)
+	default:
+		lowband = false
 	}
-	if t.choice == AlwaysLowband || t.slowLocked([2]string{from, to}, path.Rate) {
+	if lowband {
 		return telemetry.Lowband
 	}
 	return telemetry.HTTPS

@@ -58,6 +58,7 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"seed-negative", nil, []string{"--seed", "-1"}, `--seed is "-1"`},
 		{"environment", map[string]string{"MESHSIM_SEED": "x"}, nil, `MESHSIM_SEED: --seed is "x"`},
 		{"environment-of-serve", map[string]string{"MESHSIM_LOG_LEVEL": "x"}, []string{"serve"}, `"x"`},
+		{"transport", nil, []string{"--transport", "pigeon"}, `"pigeon"`},
 		{"argument-of-version", nil, []string{"version", "7"}, `"7"`},
 	}
 	for _, c := range cases {
@@ -97,6 +98,7 @@ func TestOtherCommands(t *testing.T) {
 		{"serve --help", "MESHSIM_LISTEN"},
 		{"__complete --log-level d", "debug"},
 		{"__complete serve m", "yaml"},
+		{"__complete --transport l", "lowband"},
 		{"completion bash", "complete"},
 		{"completion fish", "complete"},
 	} {

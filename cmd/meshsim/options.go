@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"meshsim/gateway"
 	"meshsim/node/embedded"
 )
 
@@ -25,9 +26,11 @@ type options struct {
 	homeserver  string
 	containers  containerOptions
 	memoryMB    int64
+	transport   string
 
-	level slog.Level // of logLevel
-	file  string     // the mesh file, empty for none
+	level  slog.Level     // of logLevel
+	choice gateway.Choice // of transport
+	file   string         // the mesh file, empty for none
 }
 
 // envPrefix is before the name of a flag in its environment variable.
@@ -46,6 +49,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"the `text` that beyond loopback every request must bring; absent is a random one ("+envPrefix+"TOKEN)")
 	f.StringVar(&o.homeserver, "homeserver", embedded.Kind,
 		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+" ("+envPrefix+"HOMESERVER)")
+	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
+		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
 	containerFlags(f, o)
 }
 
@@ -83,6 +88,10 @@ func explained(err error) error {
 func (o *options) check() error {
 	if err := o.level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return fmt.Errorf("--log-level is %q: it must be debug, info, warn or error", o.logLevel)
+	}
+	var err error
+	if o.choice, err = gateway.ParseChoice(o.transport); err != nil {
+		return fmt.Errorf("--transport: %w", err)
 	}
 	if o.clientPorts < 0 || o.clientPorts > maxClientPorts {
 		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",

@@ -37,6 +37,9 @@ const examples = `  meshsim
   meshsim --homeserver synapse
         as root: servers are stock Synapse in containers (build the image with images/synapse/build)
 
+  meshsim --transport auto
+        links below 20 kbit/s carry CoAP and CBOR instead of HTTPS between embedded servers
+
   meshsim completion bash > /etc/bash_completion.d/meshsim
         shell completion; also for zsh, fish and powershell`
 
@@ -67,6 +70,10 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		levels := cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp)
 		if err := c.RegisterFlagCompletionFunc("log-level", levels); err != nil {
 			panic(err) // only where there is no such flag
+		}
+		transports := cobra.FixedCompletions([]string{"https", "lowband", "auto"}, cobra.ShellCompDirectiveNoFileComp)
+		if err := c.RegisterFlagCompletionFunc("transport", transports); err != nil {
+			panic(err)
 		}
 		homeservers := cobra.FixedCompletions(kinds(), cobra.ShellCompDirectiveNoFileComp)
 		if err := c.RegisterFlagCompletionFunc("homeserver", homeservers); err != nil {
