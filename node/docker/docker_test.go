@@ -3,7 +3,13 @@
 package docker_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +17,7 @@ import (
 
 	"meshsim/fabric"
 	"meshsim/gateway"
+	"meshsim/node"
 	"meshsim/node/docker"
 	"meshsim/node/nodetest"
 	"meshsim/telemetry"
@@ -61,4 +68,148 @@ func TestConformance(t *testing.T) {
 		m := nodetest.NewMesh(t, fabric.RealClock(), 1)
 		return nodetest.Subject{Driver: driver(t, config(t, m, discard{})), Mesh: m, Patience: patience}
 	})
+}
+
+// kept lists what the engine keeps for a server.
+func kept(t *testing.T, server string) string {
+	t.Helper()
+	var all bytes.Buffer
+	for _, args := range [][]string{{"ps", "--all", "--quiet"}, {"volume", "ls", "--quiet"}} {
+		command := exec.Command("docker", append(args, "--filter", "label=org.meshsim.server="+server)...)
+		command.Stdout = &all
+		if err := command.Run(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return strings.TrimSpace(all.String())
+}
+
+// A server whose process is killed says so with its last words, and comes back with what it had. What is forgotten is
+// gone.
+func TestKilledServer(t *testing.T) {
+	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+	d := driver(t, config(t, m, discard{}))
+	spec := node.Spec{ID: 4, Name: "killed", Kind: d.Kind()}
+	m.Name(spec)
+	start := func() (node.Node, *nodetest.Client) {
+		t.Helper()
+		n, err := d.Start(t.Context(), spec, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &nodetest.Client{API: n.Client()}
+		if err := c.Login(t.Context(), node.AccountUser, node.AccountPassword); err != nil {
+			t.Fatal(err)
+		}
+		return n, c
+	}
+	n, c := start()
+	room := c.CreateRoom(t)
+	if err := n.Err(); err != nil {
+		t.Errorf("Err while it runs: %v", err)
+	}
+	containers := strings.Fields(kept(t, spec.Name))
+	if err := exec.Command("docker", "kill", containers[0]).Run(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-n.Done():
+	case <-time.After(patience):
+		t.Fatal("a killed server is said to run")
+	}
+	var died *node.StartError
+	if !errors.As(n.Err(), &died) || died.Reason != "killed died: its process ended with status 137" || len(died.LogTail) == 0 {
+		t.Errorf("Err is %#v", n.Err())
+	}
+	n, c = start()
+	if members := c.Members(t, room); members != 1 {
+		t.Errorf("its room has %d members after it came back, want 1", members)
+	}
+	if err := n.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := d.Forget(t.Context(), spec); err != nil {
+		t.Error(err)
+	}
+	if left := kept(t, spec.Name); left != "" {
+		t.Errorf("Forget left %s", left)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Each thing that is missing is said in one sentence with its remedy.
+func TestErrors(t *testing.T) {
+	cases := []struct {
+		slug    string
+		host    string
+		options docker.Options
+		want    string
+	}{
+		{slug: "no-engine", host: "unix:///nonexistent.sock", want: "no Docker engine answers at unix:///nonexistent.sock: start one"},
+		{slug: "no-image", options: docker.Options{Image: "nowhere.invalid/none"}, want: "make one with images/synapse/build"},
+		{slug: "does-not-start", options: docker.Options{Environment: []string{"PYTHONHOME=/nonexistent"}}, want: "broken died: its process ended with status 1"},
+		{slug: "bad-mount", options: docker.Options{Mounts: []string{"nothing"}}, want: "the Docker engine says: "},
+	}
+	for _, c := range cases {
+		t.Run(c.slug, func(t *testing.T) {
+			m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+			cfg := config(t, m, discard{})
+			driver(t, cfg).Close()
+			if c.host != "" {
+				t.Setenv("DOCKER_HOST", c.host)
+			}
+			cfg.Options = c.options
+			d, err := docker.New(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			_, err = d.Start(ctx, node.Spec{Name: "broken"}, m)
+			var failed *node.StartError
+			if !errors.As(err, &failed) || !strings.Contains(failed.Reason, c.want) || strings.Contains(failed.Reason, "\n") {
+				t.Errorf("error %#v, want %q in it", err, c.want)
+			}
+			if c.slug == "does-not-start" && len(failed.LogTail) == 0 {
+				t.Error("its last words are missing")
+			}
+			if err := d.Close(); err != nil && c.host == "" {
+				t.Error(err)
+			}
+			if c.host == "" && kept(t, "broken") != "" {
+				t.Errorf("left behind: %s", kept(t, "broken"))
+			}
+		})
+	}
+}
+
+// While it is paused its clients wait; a paused server can be stopped.
+func TestStopsWhilePaused(t *testing.T) {
+	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+	d := driver(t, config(t, m, discard{}))
+	defer d.Close()
+	spec := node.Spec{Name: "paused", Kind: d.Kind()}
+	m.Name(spec)
+	n, err := d.Start(t.Context(), spec, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.(node.Pauser).Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := n.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("took %v to stop", took)
+	}
+	c := &nodetest.Client{API: n.Client()}
+	if status, _ := c.Do(t.Context(), http.MethodGet, "/login", nil, nil); status != http.StatusBadGateway {
+		t.Errorf("the API of a stopped server answers %d, want %d", status, http.StatusBadGateway)
+	}
 }
