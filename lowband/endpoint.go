@@ -2,6 +2,7 @@ package lowband
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -36,6 +37,7 @@ type Config struct {
 	Handler   http.Handler
 	Coder     *shorthand.Coder // shared by the endpoints of a process
 	MaxBody   int              // bytes of a body in either direction; 0 for 64 MiB
+	Logger    *slog.Logger     // nil discards
 }
 
 // defaultMaxBody is enough for the state of a room of some 50,000 members.
@@ -59,6 +61,9 @@ type Endpoint struct {
 func New(cfg Config) *Endpoint {
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	e := &Endpoint{cfg: cfg, talks: make(map[string]*talk), all: make(map[*talk]struct{})}
 	e.ctx, e.end = context.WithCancel(context.Background())

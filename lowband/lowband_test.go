@@ -202,6 +202,26 @@ func take(t testing.TB, version *matrix.RoomVersion) http.HandlerFunc {
 
 // TestOneEventOneRoundTrip: at 100 bit/s and 1 s, an event and its answer are two datagrams of at most 450 bytes with
 // all headers; the first one, which comes with the handshake, too is answered in one round trip.
+// A request that makes a handler panic ends alone, as with net/http.
+func TestPanickingHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, &airtest.Air{Delay: 10 * time.Millisecond})
+		a := w.start("hs0", mirror)
+		w.start("hs1", func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == "/bad" {
+				panic("a wrong index")
+			}
+			mirror(w, req)
+		})
+		if status, answer := do(t, a, "GET", "hs1/bad", ""); status != http.StatusInternalServerError || !strings.Contains(answer, "M_UNKNOWN") {
+			t.Errorf("answered %d %s", status, answer)
+		}
+		if status, answer := do(t, a, "GET", "hs1/good", ""); status != http.StatusTeapot {
+			t.Errorf("the next request was answered %d %s", status, answer)
+		}
+	})
+}
+
 func TestOneEventOneRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		room := eventtest.New(t, "12", "@alice:hs0", nil)

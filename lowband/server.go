@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 
 	"meshsim/lowband/coap"
 	"meshsim/lowband/shorthand"
@@ -29,7 +30,7 @@ func (e *Endpoint) handle(ctx context.Context, t *talk, req coap.Request) coap.R
 		return coap.Response{Code: codeMalformed}
 	}
 	w := &writer{header: http.Header{}, limit: e.cfg.MaxBody}
-	e.cfg.Handler.ServeHTTP(w, in)
+	e.serve(w, in)
 	res := w.response()
 	// An answer may refer to what the request has told, unless that did without, because references had failed.
 	table := t.table
@@ -40,6 +41,21 @@ func (e *Endpoint) handle(ctx context.Context, t *talk, req coap.Request) coap.R
 	dictionary := min(int(t.session.Hint()), shorthand.DictionaryVersion)
 	payload, _ := e.cfg.Coder.EncodeResponse(res, codeStatus(code), table, dictionary)
 	return coap.Response{Code: code, Payload: payload}
+}
+
+// serve calls the handler as net/http would: a panic ends the request, not the process.
+func (e *Endpoint) serve(w *writer, req *http.Request) {
+	defer func() {
+		reason := recover()
+		if reason == nil {
+			return
+		}
+		w.broken = true
+		if reason != http.ErrAbortHandler {
+			e.cfg.Logger.Error("a handler panicked", "server", e.cfg.Name, "path", req.URL.Path, "reason", reason, "stack", string(debug.Stack()))
+		}
+	}()
+	e.cfg.Handler.ServeHTTP(w, req)
 }
 
 func (e *Endpoint) httpRequest(ctx context.Context, t *talk, short shorthand.Request) (*http.Request, error) {
@@ -66,6 +82,7 @@ type writer struct {
 	body   bytes.Buffer
 	limit  int
 	over   bool
+	broken bool // the handler panicked
 }
 
 // Header implements http.ResponseWriter.
@@ -92,8 +109,14 @@ func (w *writer) Write(b []byte) (int, error) {
 // tooLarge answers in place of a body that is larger than is carried.
 const tooLarge = `{"errcode":"M_TOO_LARGE","error":"the answer is larger than this transport carries"}`
 
+// brokenOff answers in place of a handler that panicked.
+const brokenOff = `{"errcode":"M_UNKNOWN","error":"the server broke off the request"}`
+
 func (w *writer) response() shorthand.Response {
 	w.WriteHeader(http.StatusOK)
+	if w.broken {
+		return shorthand.Response{Status: http.StatusInternalServerError, Header: http.Header{}, Body: []byte(brokenOff)}
+	}
 	if w.over {
 		return shorthand.Response{Status: http.StatusBadGateway, Header: http.Header{}, Body: []byte(tooLarge)}
 	}
