@@ -42,6 +42,8 @@ func containerKinds() []string { return docker.Presets() }
 
 // containerDrivers makes a driver of each preset. Nothing is asked of the container engine before it is needed.
 func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, error) {
+	options := o.containers
+	options.RegistrationClosed = o.token != "" // the homeservers in containers do not know the mesh's token
 	var drivers []node.Driver
 	for _, name := range docker.Presets() {
 		preset, err := docker.LoadPreset(name)
@@ -55,7 +57,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			Rooms:       s.rooms,
 			Publisher:   w.hub,
 			Connections: s.connections,
-			Options:     o.containers,
+			Options:     options,
 			Logger:      w.log,
 		})
 		if err != nil {

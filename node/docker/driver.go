@@ -40,6 +40,8 @@ type Options struct {
 	Memory       int64    // limit in bytes; 0 for none
 	CPUs         float64  // limit; 0 for none
 	StockRetries bool     // retry intervals as the homeserver has them
+	// RegistrationClosed keeps clients from registering; the account that every server has is there all the same.
+	RegistrationClosed bool
 }
 
 // Driver implements node.Driver. Its kind is the preset's name.

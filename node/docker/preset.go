@@ -60,6 +60,8 @@ type Values struct {
 	ClientPort     uint16
 	FederationPort uint16
 	StockRetries   bool // leave the retry intervals as the homeserver has them
+	// OpenRegistration lets anybody register.
+	OpenRegistration bool
 }
 
 // authorityFile is the name, in the data directory, of the mesh's certificate authority.

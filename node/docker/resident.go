@@ -30,7 +30,8 @@ func newResident(spec node.Spec, volume string) *resident {
 }
 
 // values fill in the preset's templates.
-func (r *resident) values(p *Preset, o Options) Values {
+func (r *resident) values(cfg *Config) Values {
+	p, o := cfg.Preset, cfg.Options
 	return Values{
 		Name:           r.spec.Name,
 		Data:           p.Data,
@@ -41,5 +42,7 @@ func (r *resident) values(p *Preset, o Options) Values {
 		ClientPort:     p.ClientPort,
 		FederationPort: p.FederationPort,
 		StockRetries:   o.StockRetries,
+
+		OpenRegistration: !o.RegistrationClosed,
 	}
 }

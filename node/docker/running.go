@@ -67,7 +67,7 @@ func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.N
 // create makes and starts the container.
 func (n *running) create(ctx context.Context, image string) (pid int, err error) {
 	d, r := n.driver, n.resident
-	files, err := d.cfg.Preset.generate(r.values(d.cfg.Preset, d.cfg.Options))
+	files, err := d.cfg.Preset.generate(r.values(&d.cfg))
 	if err != nil {
 		return 0, err
 	}
