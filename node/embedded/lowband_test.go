@@ -6,6 +6,7 @@ import (
 
 	"meshsim/gateway"
 	"meshsim/link"
+	"meshsim/node"
 	"meshsim/node/nodetest"
 	"meshsim/port/netstack/virtualtime"
 	"meshsim/telemetry"
@@ -39,6 +40,35 @@ func TestTransportsSideBySide(t *testing.T) {
 	}
 	if took[gateway.AlwaysLowband]*2 > took[gateway.AlwaysHTTPS] {
 		t.Errorf("the low-bandwidth transport took %v, HTTPS %v", took[gateway.AlwaysLowband], took[gateway.AlwaysHTTPS])
+	}
+}
+
+// TestBytesOfAnEvent counts what one message event costs on the link, headers included, its answer and the
+// acknowledgements too, once both ends know each other and the room.
+func TestBytesOfAnEvent(t *testing.T) {
+	for _, c := range []struct {
+		choice gateway.Choice
+		most   uint64 // bytes
+	}{{gateway.AlwaysHTTPS, 2500}, {gateway.AlwaysLowband, 450}} {
+		virtualtime.Test(t, func(t *testing.T) {
+			m := startMeshOver(t, 2, link.Params{Rate: 64_000, Delay: 50 * time.Millisecond}, 1, gateway.NewTransports(c.choice))
+			room := m.room()
+			used := func() (packets, bytes uint64) {
+				s, _ := m.Mesh.Fabric.LinkStats(node.FabricLink(0, 1))
+				return s.AB.Packets + s.BA.Packets, s.AB.Bytes + s.BA.Bytes
+			}
+			for i := range 4 {
+				time.Sleep(time.Minute)
+				packets, bytes := used()
+				m.clients[0].Send(t, room, "35 characters of a message, exactly")
+				time.Sleep(time.Minute)
+				p, b := used()
+				t.Logf("%s: event %d took %d packets, %d bytes", c.choice, i, p-packets, b-bytes)
+				if i > 1 && b-bytes > c.most {
+					t.Errorf("%s: an event took %d bytes, more than %d", c.choice, b-bytes, c.most)
+				}
+			}
+		})
 	}
 }
 
