@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -14,6 +16,10 @@ import (
 // maxLearned bounds what is kept of an answer to learn from, in bytes: make_join's are a few KB, and so is what /send says
 // of 50 PDUs.
 const maxLearned = 64 << 10
+
+// maxObserved bounds the body of a request that may carry events, as it is kept until the homeserver has answered. A
+// transaction's 50 PDUs are 3 MB.
+const maxObserved = 64 << 20
 
 // observeHandler wraps the homeserver's handler: it learns room versions from what passes and, where it is asked to,
 // reports events as received once the homeserver has accepted them.
@@ -45,7 +51,11 @@ func (g *Gateway) learnFromAnswer(w http.ResponseWriter, req *http.Request, h ht
 
 // reportReceived serves a request that may carry events.
 func (g *Gateway) reportReceived(w http.ResponseWriter, req *http.Request, h http.Handler) {
-	body, err := io.ReadAll(req.Body)
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxObserved))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		http.Error(w, fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
+		return
+	}
 	if err != nil {
 		http.Error(w, "the body of the request did not arrive: "+err.Error(), http.StatusBadRequest)
 		return

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 )
 
@@ -40,4 +41,21 @@ func FuzzRefusedEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// endless is a body that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestBodyWithoutEndIsRefused(t *testing.T) {
+	var g Gateway
+	w := httptest.NewRecorder()
+	g.reportReceived(w, httptest.NewRequest(http.MethodPut, "/_matrix/federation/v1/send/1", endless{}), http.NotFoundHandler())
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
 }
