@@ -16,7 +16,7 @@ import (
 	"meshsim/telemetry"
 )
 
-// Config is what the interface stands on. Mesh, Talk, Events, Fabric, Dial and Page are needed.
+// Config is what the interface stands on. Mesh, Talk, Events, Fabric, Dial, Page and Transports are needed.
 type Config struct {
 	Mesh   *mesh.Mesh
 	Talk   *talk.Talk
@@ -24,6 +24,8 @@ type Config struct {
 	Fabric *fabric.Fabric
 	Dial   Dialer // a client's connection to a server
 	Page   fs.FS  // index.html at its root
+
+	Transports Transports
 
 	// Authority is what follows the name in a server's client URL: http://NAME.Authority. It is localhost with
 	// the port.
@@ -59,12 +61,13 @@ func New(c Config) *Frontend {
 	access := &clients{mesh: c.Mesh, dial: c.Dial, log: c.Logger}
 	ports := newClientPorts(c.ClientPorts, access)
 	v := &v1{
-		mesh:    c.Mesh,
-		talk:    c.Talk,
-		fabric:  c.Fabric,
-		view:    view{authority: c.Authority, ports: ports},
-		version: c.Version,
-		log:     c.Logger,
+		mesh:       c.Mesh,
+		talk:       c.Talk,
+		fabric:     c.Fabric,
+		transports: c.Transports,
+		view:       view{authority: c.Authority, ports: ports},
+		version:    c.Version,
+		log:        c.Logger,
 	}
 	s := &Frontend{
 		clients:  access,

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"meshsim/fabric"
+	"meshsim/gateway"
 	"meshsim/mesh"
 	"meshsim/node"
 	"meshsim/talk"
@@ -39,6 +40,8 @@ type harness struct {
 	driver *fakeDriver
 	talk   *talk.Talk
 	stop   context.CancelFunc
+
+	transports *gateway.Transports
 }
 
 type harnessOption func(*Config)
@@ -49,7 +52,7 @@ func withClientPorts(base int) harnessOption { return func(c *Config) { c.Client
 
 func newHarness(t testing.TB, options ...harnessOption) *harness {
 	t.Helper()
-	h := &harness{t: t, hub: telemetry.NewHub(), driver: newFakeDriver()}
+	h := &harness{t: t, hub: telemetry.NewHub(), driver: newFakeDriver(), transports: gateway.NewTransports(gateway.AlwaysHTTPS)}
 	h.fabric = fabric.New(fabric.Config{Clock: fabric.TimerClock()})
 	var err error
 	h.mesh, err = mesh.New(mesh.Config{
@@ -64,14 +67,15 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 	rooms := talk.New(talk.Config{Servers: fakeServers{h.mesh}, User: "matthew", Password: "secret"})
 	h.talk = rooms
 	config := Config{
-		Mesh:      h.mesh,
-		Talk:      rooms,
-		Events:    h.hub,
-		Fabric:    h.fabric,
-		Dial:      h.driver.dial,
-		Page:      fstest.MapFS{"index.html": {Data: []byte("<title>meshsim</title>")}},
-		Authority: "localhost:3000",
-		Version:   "test",
+		Mesh:       h.mesh,
+		Talk:       rooms,
+		Events:     h.hub,
+		Fabric:     h.fabric,
+		Dial:       h.driver.dial,
+		Transports: h.transports,
+		Page:       fstest.MapFS{"index.html": {Data: []byte("<title>meshsim</title>")}},
+		Authority:  "localhost:3000",
+		Version:    "test",
 	}
 	for _, option := range options {
 		option(&config)

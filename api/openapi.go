@@ -44,6 +44,7 @@ func newV1(mux *http.ServeMux, v *v1) huma.API {
 
 	v.registerServers(api)
 	v.registerSettings(api)
+	v.registerTransport(api)
 	v.registerLinks(api)
 	v.registerRooms(api)
 	v.registerCaptures(api)

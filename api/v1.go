@@ -15,12 +15,13 @@ import (
 
 // v1 is what the operations of /api/v1 act on.
 type v1 struct {
-	mesh    *mesh.Mesh
-	talk    *talk.Talk
-	view    view
-	fabric  *fabric.Fabric
-	log     *slog.Logger
-	version string
+	mesh       *mesh.Mesh
+	talk       *talk.Talk
+	view       view
+	fabric     *fabric.Fabric
+	transports Transports
+	log        *slog.Logger
+	version    string
 }
 
 // nothing is the input of an operation that needs none.

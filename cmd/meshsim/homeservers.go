@@ -34,7 +34,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		Rooms:             s.rooms,
 		Publisher:         w.hub,
 		RegistrationToken: o.token,
-		Transports:        gateway.NewTransports(o.choice),
+		Transports:        w.transports,
 		Connections:       s.connections,
 		Commons:           homeserver.NewCommons(),
 		Logger:            w.log,

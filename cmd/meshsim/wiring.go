@@ -10,6 +10,7 @@ import (
 
 	"meshsim/api"
 	"meshsim/fabric"
+	"meshsim/gateway"
 	"meshsim/mesh"
 	"meshsim/mesh/meshfile"
 	"meshsim/node"
@@ -21,23 +22,25 @@ import (
 
 // wiring is a mesh with all that it stands on, from the ground up.
 type wiring struct {
-	fabric   *fabric.Fabric
-	hub      *telemetry.Hub
-	clients  *clientside.Clients
-	drivers  map[string]node.Driver // by kind
-	mesh     *mesh.Mesh
-	talk     *talk.Talk
-	frontend *api.Frontend
-	file     string // kept up to date; empty for none
-	log      *slog.Logger
+	fabric     *fabric.Fabric
+	hub        *telemetry.Hub
+	clients    *clientside.Clients
+	drivers    map[string]node.Driver // by kind
+	mesh       *mesh.Mesh
+	transports *gateway.Transports
+	talk       *talk.Talk
+	frontend   *api.Frontend
+	file       string // kept up to date; empty for none
+	log        *slog.Logger
 }
 
 func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
 	w := &wiring{
-		fabric: fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
-		hub:    telemetry.NewHub(),
-		file:   o.file,
-		log:    log,
+		fabric:     fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
+		hub:        telemetry.NewHub(),
+		file:       o.file,
+		transports: gateway.NewTransports(o.choice),
+		log:        log,
 	}
 	var err error
 	if w.clients, err = clientside.New(w.fabric); err != nil {
@@ -76,6 +79,7 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		Events:      w.hub,
 		Fabric:      w.fabric,
 		Dial:        w.clients.Dial,
+		Transports:  w.transports,
 		Page:        web.Files(),
 		Authority:   authority(listeners),
 		Names:       names(o.listen),
