@@ -5,7 +5,7 @@ PKGS     := ./...
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
 VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
-.PHONY: help build run test deps vet lint unit race page page-dist e2e bench clean
+.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -16,7 +16,7 @@ build: ## the program, ./meshsim
 run: ## start it on http://localhost:3000
 	$(GO) run ./cmd/meshsim
 
-test: deps vet lint race page page-dist e2e ## everything, on a fresh machine too
+test: deps vet lint race seeds page page-dist e2e ## everything, on a fresh machine too
 
 deps: ## what the tests need: Chromium (Debian) and the page's npm packages
 	scripts/deps
@@ -35,6 +35,10 @@ unit: ## Go tests, without the race detector: the quick look
 
 race:
 	$(GO) test -race $(VIRTUAL) -timeout 30m $(PKGS)
+
+SEEDS ?= 200
+seeds: ## SEEDS random histories of 2 to 20 homeservers: joins, fights, partitions, healing
+	$(GO) test ./homeserver/federation -run 'TestConvergence|TestContestedRoom' -seeds $(SEEDS)
 
 page: ## type-check, lint and unit-test the page
 	cd web && npm run --silent check && npm run --silent lint && npm run --silent test

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 40, "how many random histories to run")
+	seeds     = flag.Uint64("seeds", 10, "how many random histories to run")
 	firstSeed = flag.Uint64("seed", 1, "the first of them")
 )
 
