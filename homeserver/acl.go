@@ -50,6 +50,9 @@ func matchesAny(patterns []string, name string) bool {
 	return false
 }
 
+// Glob says whether name matches a pattern in which * stands for any characters and ? for one.
+func Glob(pattern, name string) bool { return glob(pattern, name) }
+
 // glob matches * with any characters and ? with one, in time proportional to the product of the lengths.
 func glob(pattern, name string) bool {
 	star, resume := -1, 0

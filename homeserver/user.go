@@ -16,6 +16,9 @@ type users struct {
 	nextName  int             // for accounts registered without a name
 	published map[string]bool // rooms in the directory
 
+	unreadMu sync.Mutex
+	unread   map[unreadKey]*unread // of users who sync
+
 	hasher *Passwords // when the server has a private one
 
 	ephemerals   ephemerals

@@ -18,7 +18,7 @@ func getAccountData(c *call) (any, error) {
 		return nil, err
 	}
 	if c.vars["type"] == pushRule && c.vars["roomId"] == "" {
-		return pushRules(c.user()), nil
+		return pushRules(c), nil
 	}
 	return c.server.AccountDataOf(c.user(), c.vars["roomId"], c.vars["type"])
 }

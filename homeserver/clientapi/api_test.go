@@ -107,7 +107,7 @@ func TestPushRules(t *testing.T) {
 	alice.refused("GET", base+"override/none", nil, 404, "M_NOT_FOUND")
 	alice.refused("GET", base+"sideride/none", nil, 404, "M_NOT_FOUND")
 	alice.refused("GET", base+"override/.m.rule.master/colour", nil, 404, "M_NOT_FOUND")
-	alice.refused("PUT", base+"room/mine", object{}, 403, "M_FORBIDDEN")
+	alice.refused("PUT", base+"room/mine", object{}, 400, "M_MISSING_PARAM")
 }
 
 func TestPublicRooms(t *testing.T) {

@@ -1,14 +1,9 @@
 package clientapi
 
-import (
-	"slices"
-	"strings"
+import "meshsim/matrix"
 
-	"meshsim/matrix"
-)
-
-// ruleset is the push rules of a user (client-server API, push notifications). This server sends no push
-// notifications and keeps no rules of its own: everybody has the predefined ones.
+// ruleset is the push rules of a user (client-server API, push notifications), by kind, each kind in the order in
+// which rules are tried. This server sends no push notifications: the rules decide what counts as unread.
 type ruleset struct {
 	Override  []rule `json:"override"`
 	Underride []rule `json:"underride"`
@@ -22,7 +17,7 @@ type rule struct {
 	Default    bool        `json:"default"`
 	Enabled    bool        `json:"enabled"`
 	Pattern    string      `json:"pattern,omitempty"`
-	Conditions []condition `json:"conditions,omitempty"`
+	Conditions []condition `json:"conditions,omitempty"` // of override and underride rules
 	Actions    []any       `json:"actions"`
 }
 
@@ -37,10 +32,6 @@ type condition struct {
 type tweak struct {
 	Name  string `json:"set_tweak"`
 	Value any    `json:"value,omitempty"`
-}
-
-func pushRules(user string) any {
-	return map[string]ruleset{"global": predefined(user)}
 }
 
 // predefined are the server-default rules of the specification.
@@ -102,44 +93,4 @@ func match(key, pattern string) condition {
 
 func is(key string, value any) condition {
 	return condition{Kind: "event_property_is", Key: key, Value: value}
-}
-
-func getPushRules(c *call) (any, error) { return pushRules(c.user()), nil }
-
-func getGlobalPushRules(c *call) (any, error) { return predefined(c.user()), nil }
-
-func getPushRule(c *call) (any, error) {
-	r, err := c.pushRule()
-	if err != nil {
-		return nil, err
-	}
-	switch c.vars["attr"] {
-	case "":
-		return r, nil
-	case "enabled":
-		return map[string]bool{"enabled": r.Enabled}, nil
-	case "actions":
-		return map[string][]any{"actions": r.Actions}, nil
-	}
-	return nil, notFound("a push rule has no attribute %q", c.vars["attr"])
-}
-
-func (c *call) pushRule() (rule, error) {
-	set := predefined(c.user())
-	rules := map[string][]rule{
-		"override": set.Override, "underride": set.Underride, "sender": set.Sender, "room": set.Room, "content": set.Content,
-	}[c.vars["kind"]]
-	i := slices.IndexFunc(rules, func(r rule) bool { return r.ID == c.vars["ruleId"] })
-	if i < 0 {
-		return rule{}, notFound("there is no push rule %s/%s", c.vars["kind"], c.vars["ruleId"])
-	}
-	return rules[i], nil
-}
-
-// refusePushRule: rules that were accepted and then did nothing would be a lie.
-func refusePushRule(c *call) (any, error) {
-	if !strings.HasPrefix(c.vars["ruleId"], ".") {
-		return nil, forbidden("this server keeps no push rules beside the predefined ones")
-	}
-	return nil, forbidden("the predefined push rules cannot be changed on this server")
 }

@@ -124,9 +124,9 @@ func (t *table) pushRules() {
 	t.stable(http.MethodGet, "/pushrules/global/", getGlobalPushRules)
 	t.stable(http.MethodGet, "/pushrules/global/{kind}/{ruleId}", getPushRule)
 	t.stable(http.MethodGet, "/pushrules/global/{kind}/{ruleId}/{attr}", getPushRule)
-	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}", refusePushRule)
-	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}/{attr}", refusePushRule)
-	t.stable(http.MethodDelete, "/pushrules/global/{kind}/{ruleId}", refusePushRule)
+	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}", putPushRule)
+	t.stable(http.MethodPut, "/pushrules/global/{kind}/{ruleId}/{attr}", setPushRule)
+	t.stable(http.MethodDelete, "/pushrules/global/{kind}/{ruleId}", deletePushRule)
 }
 
 func (t *table) encryption() {

@@ -42,11 +42,18 @@ type eventList struct {
 
 type joinedRoom struct {
 	Summary     *summary   `json:"summary,omitempty"`
+	Unread      *unread    `json:"unread_notifications,omitempty"`
 	State       *eventList `json:"state,omitempty"`
 	StateAfter  *eventList `json:"state_after,omitempty"`
 	Timeline    timeline   `json:"timeline"`
 	Ephemeral   *eventList `json:"ephemeral,omitempty"`
 	AccountData *eventList `json:"account_data,omitempty"`
+}
+
+// unread is how many events notify the user whom they have not seen.
+type unread struct {
+	Notify    int `json:"notification_count"`
+	Highlight int `json:"highlight_count"`
 }
 
 type timeline struct {
@@ -141,8 +148,11 @@ func (s *syncing) answer(a *homeserver.SyncAnswer, first bool) syncAnswer {
 		return out
 	}
 	out.Rooms = &syncRooms{Join: map[string]*joinedRoom{}, Leave: map[string]*joinedRoom{}}
+	count := s.counting(a.Next)
 	for i := range a.Joined {
-		out.Rooms.Join[a.Joined[i].RoomID] = s.room(&a.Joined[i])
+		room := s.room(&a.Joined[i])
+		room.Unread = count(a.Joined[i].Room)
+		out.Rooms.Join[a.Joined[i].RoomID] = room
 	}
 	for i := range a.Left {
 		out.Rooms.Leave[a.Left[i].RoomID] = s.room(&a.Left[i])
@@ -160,6 +170,19 @@ func (s *syncing) answer(a *homeserver.SyncAnswer, first bool) syncAnswer {
 		out.Rooms.Knock[m.RoomID] = &knockedRoom{strippedList{s.stripped(m)}}
 	}
 	return out
+}
+
+// counting returns what counts the unread events of rooms up to a position.
+func (s *syncing) counting(upto homeserver.Position) func(*homeserver.Room) *unread {
+	judge := newJudge(s.user(), rulesOf(s.server, s.user()))
+	changed := s.server.AccountDataAt(s.user(), pushRule)
+	return func(room *homeserver.Room) *unread {
+		if room == nil {
+			return nil
+		}
+		count := s.server.UnreadIn(room, s.user(), upto, changed, judge.of)
+		return &unread{count.Notify, count.Highlight}
+	}
 }
 
 func (s *syncing) room(u *homeserver.RoomUpdate) *joinedRoom {
@@ -270,11 +293,11 @@ type dataEvent struct {
 	Content any    `json:"content"`
 }
 
-// accountData presents global account data. The push rules are the same for everybody, so they are told once.
+// accountData presents global account data. The predefined push rules are there from the start.
 func (s *syncing) accountData(data []homeserver.AccountData, first bool) *eventList {
 	var events []any
-	if first && s.filter.AccountData.allows("m.push_rules", "") {
-		events = append(events, dataEvent{"m.push_rules", pushRules(s.user())})
+	if first && s.filter.AccountData.allows(pushRule, "") && s.server.AccountDataAt(s.user(), pushRule) == 0 {
+		events = append(events, dataEvent{pushRule, pushRules(s.call)})
 	}
 	for _, d := range data {
 		if s.filter.AccountData.allows(d.Type, "") {
