@@ -29,11 +29,11 @@ for id in "$@"; do
     name=$(printf '%s\n' "$server" | sed 's/.*"name":"\([^"]*\)".*/\1/')
     user=1
     while [ "$user" -le "$count" ]; do
-        curl --silent --show-error --fail-with-body \
+        answer=$(curl --silent --show-error --fail-with-body \
             --header "Host: $name.localhost:${host##*:}" --header 'Content-Type: application/json' \
             --data "{\"username\":\"user$user\",\"password\":\"user$user\",\"auth\":$auth}" \
-            "$MESHSIM/_matrix/client/v3/register" >/dev/null || {
-            echo "${0##*/}: user$user could not be added to $name" >&2
+            "$MESHSIM/_matrix/client/v3/register" 2>/dev/null) || {
+            echo "${0##*/}: user$user could not be added to $name: $(sentence "$answer")" >&2
             exit 1
         }
         echo "@user$user:$name"

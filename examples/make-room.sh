@@ -7,5 +7,5 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 [ $# -le 2 ] || usage
-made=$(api POST /api/v1/rooms "{\"creator\":${1:-0},\"name\":\"${2:-example}\"}")
+made=$(api POST /api/v1/rooms "{\"creator\":${1:-0},\"name\":$(quoted "${2:-example}")}")
 printf '%s\n' "$made" | sed 's/^[^{]*{"id":"\([^"]*\)".*/\1/'

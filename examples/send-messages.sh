@@ -13,6 +13,6 @@ case $# in
 esac
 room=$(escape "$1")
 for id in $(running "${2:-}"); do
-    sent=$(api POST "/api/v1/rooms/$room/messages" "{\"server\":$id,\"body\":\"${3:-hello from} server $id\"}")
+    sent=$(api POST "/api/v1/rooms/$room/messages" "{\"server\":$id,\"body\":$(quoted "${3:-hello from} server $id")}")
     printf '%s\n' "$sent" | sed 's/.*"event_id":"\([^"]*\)".*/\1/'
 done

@@ -13,10 +13,10 @@ esac
 
 body="\"x\":${1:-0},\"y\":${2:-0}"
 if [ -n "${3:-}" ]; then
-    body="$body,\"kind\":\"$3\""
+    body="$body,\"kind\":$(quoted "$3")"
 fi
 if [ -n "${4:-}" ]; then
-    body="$body,\"name\":\"$4\""
+    body="$body,\"name\":$(quoted "$4")"
 fi
 added=$(api POST /server "{$body}")
 printf '%s\n' "$added" | sed 's/.*"id":\([0-9]*\).*/\1/'
