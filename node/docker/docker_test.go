@@ -213,3 +213,31 @@ func TestStopsWhilePaused(t *testing.T) {
 		t.Errorf("the API of a stopped server answers %d, want %d", status, http.StatusBadGateway)
 	}
 }
+
+// What still runs when the driver is closed is ended, and nothing is left.
+func TestCloseEndsWhatRuns(t *testing.T) {
+	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+	d := driver(t, config(t, m, discard{}))
+	spec := node.Spec{Name: "abandoned", Kind: d.Kind()}
+	m.Name(spec)
+	n, err := d.Start(t.Context(), spec, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	select {
+	case <-n.Done():
+	default:
+		t.Error("a server runs after Close")
+	}
+	if left := kept(t, spec.Name); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+	if _, err := d.Start(t.Context(), spec, m); err == nil {
+		t.Error("a closed driver started a server")
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 
@@ -52,6 +54,7 @@ type Driver struct {
 
 	mu        sync.Mutex // guards what follows
 	residents map[int]*resident
+	runs      map[*running]struct{} // those that have not ended
 	closed    bool
 
 	preparing sync.Mutex // guards what follows; held while an image is pulled
@@ -78,6 +81,7 @@ func New(cfg Config) (*Driver, error) {
 		engine:    e,
 		prefix:    "meshsim-" + strings.ToLower(rand.Text()[:8]) + "-",
 		residents: make(map[int]*resident),
+		runs:      make(map[*running]struct{}),
 	}, nil
 }
 
@@ -176,18 +180,40 @@ func (d *Driver) Forget(ctx context.Context, spec node.Spec) error {
 	return d.engine.removeVolume(ctx, r.volume)
 }
 
-// Close implements node.Driver: it removes what is kept for every server. It is idempotent.
+// Close implements node.Driver: it ends what still runs, by force, and removes what is kept for every server. It is
+// idempotent.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	residents := d.residents
+	residents, runs := d.residents, slices.Collect(maps.Keys(d.runs))
 	d.residents = nil
 	d.closed = true
 	d.mu.Unlock()
+	errs := make([]error, len(runs))
+	var ending sync.WaitGroup
+	for i, n := range runs {
+		ending.Go(func() { errs[i] = n.kill() })
+	}
+	ending.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 	defer cancel()
-	var errs []error
 	for _, r := range residents {
 		errs = append(errs, d.engine.removeVolume(ctx, r.volume))
 	}
 	return errors.Join(append(errs, d.engine.close())...)
+}
+
+// begun notes a run, and is false when the driver is closed.
+func (d *Driver) begun(n *running) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.closed {
+		d.runs[n] = struct{}{}
+	}
+	return !d.closed
+}
+
+func (d *Driver) ended(n *running) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.runs, n)
 }

@@ -56,6 +56,10 @@ func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.N
 		return nil, err
 	}
 	go n.watch()
+	if !d.begun(n) {
+		close(n.settled)
+		return nil, errors.Join(errClosed, n.kill())
+	}
 	err = n.begin(ctx, pid, mesh)
 	close(n.settled)
 	if err != nil {
@@ -116,6 +120,9 @@ func (n *running) awaitReady(ctx context.Context) error {
 		select {
 		case <-pause.C:
 		case <-n.exited:
+			if n.err == nil {
+				return errClosed // ended by us
+			}
 			return n.err
 		case <-ctx.Done():
 			return fmt.Errorf("it did not answer in time: %w", ctx.Err())
@@ -136,7 +143,7 @@ func (n *running) giveUp(cause error) error {
 		Reason:  fmt.Sprintf("%s could not be started: %v", n.resident.spec.Name, cause),
 		LogTail: n.driver.engine.logTail(ctx, n.container),
 	}
-	if err := n.Stop(ctx); err != nil {
+	if err := n.kill(); err != nil {
 		failed.Reason += fmt.Sprintf(" (and %v)", err)
 	}
 	return failed
@@ -158,6 +165,7 @@ func (n *running) watch() {
 	close(n.exited)
 	<-n.settled
 	n.release()
+	defer n.driver.ended(n)
 	if err := engine.remove(n.container); err != nil {
 		n.driver.cfg.Logger.Warn("a container could not be removed", "server", n.resident.spec.Name, "error", err)
 	}
@@ -168,9 +176,17 @@ func (n *running) Stop(ctx context.Context) error {
 	n.stopping.Store(true)
 	engine := n.driver.engine
 	if err := engine.stop(ctx, n.container, grace(ctx)); err != nil {
-		if err := engine.remove(n.container); err != nil {
-			return fmt.Errorf("%s cannot be ended: %w", n.resident.spec.Name, err)
-		}
+		return n.kill()
+	}
+	<-n.done
+	return nil
+}
+
+// kill ends the server by force.
+func (n *running) kill() error {
+	n.stopping.Store(true)
+	if err := n.driver.engine.remove(n.container); err != nil {
+		return fmt.Errorf("%s cannot be ended: %w", n.resident.spec.Name, err)
 	}
 	<-n.done
 	return nil
