@@ -95,7 +95,7 @@ func Encode(p Plan) []byte {
 	return out.Bytes()
 }
 
-const header = "# A meshsim mesh. meshsim keeps this file up to date while it runs.\n"
+const header = "# A meshsim mesh. meshsim keeps this file up to date while it runs: edit it while it does not.\n"
 
 // Load reads the file at path. It fails with fs.ErrNotExist where there is none.
 func Load(path string) (Plan, error) {
