@@ -27,6 +27,7 @@ type users struct {
 	seenMessages seenMessages
 	deviceLists  deviceLists
 	media        mediaStore
+	relations    relations
 }
 
 // account is one user. The lock of users guards it.

@@ -30,10 +30,12 @@ type unsigned struct {
 	ReplacesState   matrix.EventID    `json:"replaces_state,omitempty"`
 	RedactedBecause *clientEvent      `json:"redacted_because,omitempty"`
 	Membership      matrix.Membership `json:"membership,omitempty"`
+	Relations       *bundle           `json:"m.relations,omitempty"`
 }
 
 // presenter turns events into what one device sees.
 type presenter struct {
+	server  *homeserver.Server // knows what relates to events; nil to leave that out
 	room    *homeserver.Room
 	device  *homeserver.Device
 	now     time.Time
@@ -42,7 +44,7 @@ type presenter struct {
 }
 
 func (c *call) presenter(room *homeserver.Room) presenter {
-	return presenter{room: room, device: c.device, now: time.Now()}
+	return presenter{server: c.server, room: room, device: c.device, now: time.Now()}
 }
 
 // entry presents a line of the room's log.
@@ -71,7 +73,17 @@ func (p presenter) visible(pdu *event.PDU) *event.PDU {
 	return p.room.Shown(pdu)
 }
 
+// event presents an event with what relates to it.
 func (p presenter) event(pdu *event.PDU) *clientEvent {
+	shown := p.plain(pdu)
+	if p.room != nil {
+		shown.Unsigned.Relations = p.bundled(p.visible(pdu))
+	}
+	return shown
+}
+
+// plain presents an event without what relates to it.
+func (p presenter) plain(pdu *event.PDU) *clientEvent {
 	pdu = p.visible(pdu)
 	shown := p.bare(pdu)
 	id := string(pdu.ID())

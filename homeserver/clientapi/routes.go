@@ -153,6 +153,10 @@ func (t *table) encryption() {
 func (t *table) finding() {
 	t.stable(http.MethodPost, "/knock/{roomIdOrAlias}", knock)
 	t.v1(http.MethodGet, "/rooms/{roomId}/hierarchy", hierarchy)
+	for _, path := range [...]string{"", "/{relType}", "/{relType}/{eventType}"} {
+		t.v1(http.MethodGet, "/rooms/{roomId}/relations/{eventId}"+path, relations)
+	}
+	t.v1(http.MethodGet, "/rooms/{roomId}/threads", threads)
 	t.v1(http.MethodGet, "/rooms/{roomId}/timestamp_to_event", timestampToEvent)
 	t.stable(http.MethodPost, "/user/{userId}/openid/request_token", openIDToken)
 	t.stable(http.MethodGet, "/user/{userId}/rooms/{roomId}/tags", getTags)
