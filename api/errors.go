@@ -22,10 +22,16 @@ func (e *unknownServerError) Error() string {
 	return fmt.Sprintf("there is no server %d: ids are 0 to %d", e.id, e.count-1)
 }
 
-type unknownLinkError struct{ pair topo.Pair }
+type unknownLinkError struct {
+	pair   topo.Pair
+	pinned bool // whether something is pinned or cut there for the day that the link is made
+}
 
 func (e *unknownLinkError) Error() string {
-	return fmt.Sprintf("servers %d and %d are not linked now", e.pair.A, e.pair.B)
+	if e.pinned {
+		return fmt.Sprintf("servers %d and %d are not linked now, but pinned or cut: PUT {} here to undo that", e.pair.A, e.pair.B)
+	}
+	return fmt.Sprintf("servers %d and %d are not linked now: GET /api/v1/links has the pairs that are", e.pair.A, e.pair.B)
 }
 
 type noPathError struct{ from, to int }

@@ -49,11 +49,12 @@ func (v *v1) link(ends linkEnds) (Link, error) {
 	if err := checkEnds(snapshot, pair); err != nil {
 		return Link{}, err
 	}
+	pins, pinned := snapshot.Pins[pair]
 	l, ok := snapshot.Graph.Link(pair)
 	if !ok {
-		return Link{}, &unknownLinkError{pair: pair}
+		return Link{}, &unknownLinkError{pair: pair, pinned: pinned}
 	}
-	return linkOf(l, snapshot.Pins[pair]), nil
+	return linkOf(l, pins), nil
 }
 
 type linkPut struct {

@@ -119,6 +119,18 @@ func TestPinsAreMirrored(t *testing.T) {
 	}
 }
 
+func TestPinThatUnmakesItsLinkIsFoundAndUndone(t *testing.T) {
+	h := newHarness(t)
+	h.servers(2)
+	h.must("PUT", "/api/v1/links/0/1", `{"pins_ab":{"latency_ms":1500},"pins_ba":{"latency_ms":1500}}`, nil)
+	status, answer := h.request("GET", "/api/v1/links/0/1", "")
+	if status != 404 || !strings.Contains(answer, "PUT {} here") {
+		t.Errorf("the pinned pair: %d %s", status, answer)
+	}
+	h.must("PUT", "/api/v1/links/0/1", `{}`, nil)
+	h.must("GET", "/api/v1/links/0/1", "", nil)
+}
+
 func TestPathsAndCounters(t *testing.T) {
 	h := newHarness(t)
 	h.servers(3)
