@@ -42,6 +42,7 @@ var layout = []string{
 	"lowband/channel",
 	"lowband/airtest",
 	"lowband",
+	"lowband/proxy",
 	"lowband/mkdictionary",
 	"gateway",
 	"gateway/resolver",

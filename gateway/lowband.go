@@ -66,7 +66,8 @@ func (g *Gateway) AttachLowband(conn net.PacketConn, h http.Handler) error {
 	}
 	g.lowband = lowband.New(lowband.Config{
 		Name: g.cfg.Name, Conn: conn, Key: key, Directory: lowbandDirectory{g}, Handler: g.observeHandler(h),
-		Coder: g.cfg.CA.lowband.coder, Logger: g.log,
+		Coder:    g.cfg.CA.lowband.coder,
+		EarlyPut: true, Logger: g.log,
 	})
 	g.relays.Go(func() {
 		if err := g.lowband.Serve(); !errors.Is(err, net.ErrClosed) {

@@ -32,10 +32,15 @@ func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, ErrClosed
 		case req.Context().Err() != nil:
 			return nil, context.Cause(req.Context())
-		case req.Method == http.MethodPost || methodCode(req.Method) == methods[http.MethodPost]:
+		case !repeatable(req.Method):
 			return nil, &SessionError{Name: req.URL.Host, Method: req.Method}
 		}
 	}
+}
+
+// repeatable tells whether a request may be sent again although it may have been handled (RFC 9110, section 9.2.2).
+func repeatable(method string) bool {
+	return method == http.MethodGet || method == http.MethodPut || method == http.MethodDelete
 }
 
 func readBody(req *http.Request, limit int) ([]byte, error) {
@@ -63,7 +68,10 @@ func (e *Endpoint) try(ctx context.Context, name string, req shorthand.Request) 
 	dictionary := min(int(t.session.Hint()), shorthand.DictionaryVersion)
 	res, err := e.ask(ctx, t, req, t.table, dictionary)
 	var refused *RefusedError
-	if errors.As(err, &refused) && (refused.Code == codeUnknownReference || refused.Code == codeUnknownDictionary) {
+	switch {
+	case errors.As(err, &refused) && (refused.Code == codeUnknownReference || refused.Code == codeUnknownDictionary):
+		return e.ask(ctx, t, req, nil, 0)
+	case errors.Is(err, shorthand.ErrUnknownReference) && repeatable(req.Method):
 		return e.ask(ctx, t, req, nil, 0)
 	}
 	return res, err

@@ -10,7 +10,7 @@
 // Everything that a request is arrives: method, path and query in their spelling, the X-Matrix signature, the body with
 // hashes and signatures, the exact status. Of the headers, those that matter to Matrix do (package shorthand).
 //
-// It is for the server-server API: the first request to a peer travels with the handshake when it is a GET or a PUT,
-// and an attacker who has recorded it can make a restarted peer see it again. Between servers that does no harm, because
-// a PUT carries signed events that have ids, or a transaction that has one.
+// The first request to a peer travels with the handshake when it is a GET, and an attacker who has recorded it can make a
+// restarted peer see it again. Between servers a PUT may do so, too: it carries signed events that have ids, or a
+// transaction that has one.
 package lowband

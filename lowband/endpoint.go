@@ -37,7 +37,13 @@ type Config struct {
 	Handler   http.Handler
 	Coder     *shorthand.Coder // shared by the endpoints of a process
 	MaxBody   int              // bytes of a body in either direction; 0 for 64 MiB
-	Logger    *slog.Logger     // nil discards
+
+	// EarlyPut lets a PUT travel with the first message of a handshake, which an attacker can replay to a peer that has
+	// restarted; a GET does so always. It is for the server-server API.
+	EarlyPut bool
+	// TellKey answers whoever asks for this end's key (channel.AskKey).
+	TellKey bool
+	Logger  *slog.Logger // nil discards
 }
 
 // defaultMaxBody is enough for the state of a room of some 50,000 members.
@@ -68,12 +74,13 @@ func New(cfg Config) *Endpoint {
 	e := &Endpoint{cfg: cfg, talks: make(map[string]*talk), all: make(map[*talk]struct{})}
 	e.ctx, e.end = context.WithCancel(context.Background())
 	e.channel = channel.New(channel.Config{
-		Conn:   cfg.Conn,
-		Key:    cfg.Key,
-		Known:  func(k channel.PublicKey) bool { _, ok := cfg.Directory.Name(k); return ok },
-		Accept: e.accept,
-		Early:  early,
-		Hint:   shorthand.DictionaryVersion,
+		Conn:    cfg.Conn,
+		Key:     cfg.Key,
+		Known:   func(k channel.PublicKey) bool { _, ok := cfg.Directory.Name(k); return ok },
+		Accept:  e.accept,
+		Early:   e.early,
+		TellKey: cfg.TellKey,
+		Hint:    shorthand.DictionaryVersion,
 	})
 	return e
 }
@@ -100,11 +107,11 @@ func (e *Endpoint) Close() error {
 // Stats returns what went over the connection.
 func (e *Endpoint) Stats() channel.Stats { return e.channel.Stats() }
 
-// early tells whether a CoAP message may travel with a handshake, which can be replayed: a confirmable GET or PUT.
-func early(datagram []byte) bool {
+// early tells whether a CoAP message may travel with a handshake, which can be replayed: a confirmable GET, or PUT.
+func (e *Endpoint) early(datagram []byte) bool {
 	if len(datagram) < 4 || datagram[0]&0x30 != 0 {
 		return false
 	}
 	code := datagram[1]
-	return code == byte(codeFetch) || code == byte(methods[http.MethodPut])
+	return code == byte(codeFetch) || e.cfg.EarlyPut && code == byte(methods[http.MethodPut])
 }

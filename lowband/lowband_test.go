@@ -75,7 +75,7 @@ func (w *world) start(name string, h http.HandlerFunc) *Endpoint {
 		w.keys[name] = key
 	}
 	w.mu.Unlock()
-	e := New(Config{Name: name, Conn: w.air.Open(name), Key: key, Directory: w, Handler: h, Coder: w.coder, MaxBody: 4 << 20})
+	e := New(Config{Name: name, Conn: w.air.Open(name), Key: key, Directory: w, Handler: h, Coder: w.coder, MaxBody: 4 << 20, EarlyPut: true})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

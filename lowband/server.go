@@ -39,7 +39,11 @@ func (e *Endpoint) handle(ctx context.Context, t *talk, req coap.Request) coap.R
 	}
 	code := statusCode(res.Status)
 	dictionary := min(int(t.session.Hint()), shorthand.DictionaryVersion)
-	payload, _ := e.cfg.Coder.EncodeResponse(res, codeStatus(code), table, dictionary)
+	payload, sent := e.cfg.Coder.EncodeResponse(res, codeStatus(code), table, dictionary)
+	if repeatable(short.Method) {
+		// The peer will have this answer before the next one, or ask again without references.
+		sent.Acknowledge()
+	}
 	return coap.Response{Code: code, Payload: payload}
 }
 

@@ -19,7 +19,7 @@ type Handler struct {
 	Lost func()
 }
 
-// Config says what an endpoint is given. All fields are needed.
+// Config says what an endpoint is given. All fields but the last two are needed.
 type Config struct {
 	Conn net.PacketConn
 	Key  Key
@@ -29,6 +29,8 @@ type Config struct {
 	Accept func(*Session) Handler
 	// Early tells whether a datagram may go with the first message of a handshake, which can be replayed.
 	Early func(datagram []byte) bool
+	// TellKey answers whoever asks for this end's static key.
+	TellKey bool
 	// Hint is told to peers in the handshake; its meaning is the user's.
 	Hint byte
 }
@@ -268,6 +270,8 @@ func (e *Endpoint) take(b []byte, from net.Addr) {
 		if s := e.find(id(binary.BigEndian.Uint16(b[1:]))); s != nil {
 			s.welcomed(b, from)
 		}
+	case len(b) == askLen && b[0] == kindAsk && e.cfg.TellKey:
+		e.tell(b, from)
 	default:
 		e.count.refused.Add(1)
 	}

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"crypto/ecdh"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 // PublicKey is a peer's static key (X25519).
 type PublicKey [32]byte
 
-func (k PublicKey) String() string { return hex.EncodeToString(k[:8]) }
+func (k PublicKey) String() string { return hex.EncodeToString(k[:]) }
 
 // Key is a static key pair.
 type Key struct{ pair noise.DHKey }
@@ -27,6 +28,32 @@ func NewKey() (Key, error) {
 
 // Public returns the public half.
 func (k Key) Public() PublicKey { return PublicKey(k.pair.Public) }
+
+// MarshalText writes the private key in hexadecimal.
+func (k Key) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k.pair.Private), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (k *Key) UnmarshalText(text []byte) error {
+	raw, err := hex.DecodeString(string(text))
+	if err != nil {
+		return fmt.Errorf("channel: a private key is not hexadecimal: %w", err)
+	}
+	private, err := ecdh.X25519().NewPrivateKey(raw)
+	if err != nil {
+		return fmt.Errorf("channel: a private key: %w", err)
+	}
+	k.pair = noise.DHKey{Private: raw, Public: private.PublicKey().Bytes()}
+	return nil
+}
+
+// ParsePublicKey reads a public key in hexadecimal.
+func ParsePublicKey(text string) (PublicKey, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(PublicKey{}) {
+		return PublicKey{}, fmt.Errorf("channel: %q is no public key: it must have 64 hexadecimal digits", text)
+	}
+	return PublicKey(raw), nil
+}
 
 // prologue binds a handshake to this protocol and version.
 var prologue = []byte("meshsim lowband 1")

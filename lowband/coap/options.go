@@ -16,13 +16,13 @@ const (
 	single = 1024
 )
 
-// block is the size of the blocks that suit a path: on slow ones a lost block should cost seconds, not minutes. A
+// block is the size of the blocks that suit a path: a block should take no more than ten seconds, or a little more. A
 // receiver uses it as the largest answer that comes in one message.
 func (p Path) block() int {
 	switch {
-	case p.Rate <= 0 || p.Rate >= 20_000:
+	case p.Rate <= 0 || p.Rate >= 1000:
 		return 1024
-	case p.Rate >= 5_000:
+	case p.Rate >= 500:
 		return 512
 	}
 	return 256

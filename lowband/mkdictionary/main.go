@@ -18,7 +18,7 @@ import (
 
 func main() {
 	out := flag.String("o", "", "file to write the dictionary to")
-	size := flag.Int("size", 4096, "bytes of the dictionary")
+	size := flag.Int("size", 6144, "bytes of the dictionary")
 	flag.Parse()
 	if err := run(*out, *size, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mkdictionary:", err)

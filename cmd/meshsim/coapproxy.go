@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"meshsim/lowband/channel"
+	"meshsim/lowband/coap"
+	"meshsim/lowband/proxy"
+)
+
+const coapProxyLong = `coap-proxy puts a Matrix client and a homeserver, both as they are, on a low-bandwidth link. Start it twice: with
+--http-target beside the homeserver, and with --coap-target beside the client, which then uses http://localhost:8888.
+
+Between the two, requests are CoAP and CBOR, encrypted (Noise IK over UDP). The side beside the client needs the
+other's key; without --coap-key it asks for it and trusts whoever answers.`
+
+const coapProxyExamples = `  meshsim coap-proxy --http-target http://localhost:8008 --coap :5683 --key-file proxy.key
+        beside the homeserver; prints the key
+
+  meshsim coap-proxy --coap-target example.org:5683 --coap-key 6f1c...
+        beside the client`
+
+// proxyOptions are the flags of coap-proxy.
+type proxyOptions struct {
+	listen, coapTarget, coapKey string // beside the client
+	httpTarget, coap, keyFile   string // beside the homeserver
+	rate                        int64  // bit/s
+	rtt                         time.Duration
+}
+
+func newCoapProxy() *cobra.Command {
+	o := &proxyOptions{}
+	c := &cobra.Command{
+		Use:     "coap-proxy (--coap-target HOST:PORT | --http-target URL)",
+		Short:   "Put a client and a homeserver on a low-bandwidth link",
+		Long:    coapProxyLong,
+		Example: coapProxyExamples,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8888", "serve HTTP to clients at this `address`")
+	f.StringVar(&o.coapTarget, "coap-target", "", "`address` of the other side, beside the homeserver")
+	f.StringVar(&o.coapKey, "coap-key", "", "its `key`; absent, it is asked for and trusted")
+	f.StringVar(&o.httpTarget, "http-target", "", "`URL` of the homeserver")
+	f.StringVar(&o.coap, "coap", ":5683", "serve the other side at this UDP `address`")
+	f.StringVar(&o.keyFile, "key-file", "", "keep this side's key in this `file`; absent, it is a new one each time")
+	f.Int64Var(&o.rate, "rate", 0, "`bit/s` of the link, so that nothing is sent twice for impatience; 0 for unknown")
+	f.DurationVar(&o.rtt, "rtt", 0, "round trip of the link, such as 2s; 0 for unknown")
+	return c
+}
+
+func (o *proxyOptions) check() error {
+	switch {
+	case (o.coapTarget == "") == (o.httpTarget == ""):
+		return errors.New("give either --coap-target, beside a client, or --http-target, beside a homeserver")
+	case o.rate < 0 || o.rtt < 0:
+		return fmt.Errorf("--rate is %d and --rtt %v: they must not be negative", o.rate, o.rtt)
+	}
+	return nil
+}
+
+func (o *proxyOptions) run(ctx context.Context, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.coapTarget != "" {
+		return o.near(ctx, out)
+	}
+	return o.far(ctx, out)
+}
+
+func (o *proxyOptions) path() coap.Path { return coap.Path{RTT: o.rtt, Rate: o.rate} }
+
+// far serves beside the homeserver until ctx ends.
+func (o *proxyOptions) far(ctx context.Context, out io.Writer) error {
+	target, err := url.Parse(o.httpTarget)
+	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		return fmt.Errorf("--http-target is %q: it must be a URL such as http://localhost:8008", o.httpTarget)
+	}
+	key, err := loadKey(o.keyFile)
+	if err != nil {
+		return err
+	}
+	conn, err := net.ListenPacket("udp", o.coap)
+	if err != nil {
+		return fmt.Errorf("--coap: %w", err)
+	}
+	far := proxy.NewFar(proxy.FarConfig{Conn: conn, Key: key, Target: target, Path: o.path()})
+	fmt.Fprintf(out, "CoAP is served at %v for %s\n--coap-key %v\n", conn.LocalAddr(), target, key.Public())
+	return untilDone(ctx, far)
+}
+
+// loadKey reads a key from a file, which it makes where there is none.
+func loadKey(file string) (channel.Key, error) {
+	if file == "" {
+		return channel.NewKey()
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return makeKey(file)
+	}
+	if err != nil {
+		return channel.Key{}, fmt.Errorf("--key-file: %w", err)
+	}
+	var key channel.Key
+	if err := key.UnmarshalText([]byte(strings.TrimSpace(string(text)))); err != nil {
+		return channel.Key{}, fmt.Errorf("--key-file %s: %w", file, err)
+	}
+	return key, nil
+}
+
+func makeKey(file string) (channel.Key, error) {
+	key, err := channel.NewKey()
+	if err != nil {
+		return channel.Key{}, err
+	}
+	text, err := key.MarshalText()
+	if err != nil {
+		return channel.Key{}, err
+	}
+	if err := os.WriteFile(file, append(text, '\n'), 0o600); err != nil {
+		return channel.Key{}, fmt.Errorf("--key-file: %w", err)
+	}
+	return key, nil
+}
+
+// near serves beside the client until ctx ends.
+func (o *proxyOptions) near(ctx context.Context, out io.Writer) error {
+	target, err := net.ResolveUDPAddr("udp", o.coapTarget)
+	if err != nil {
+		return fmt.Errorf("--coap-target: %w", err)
+	}
+	conn, err := net.ListenPacket("udp", ":0")
+	if err != nil {
+		return err
+	}
+	key, err := o.farKey(ctx, conn, target, out)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	near, err := proxy.NewNear(proxy.NearConfig{Conn: conn, Far: target, Key: key, Path: o.path()})
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--listen: %w", err), near.Close())
+	}
+	fmt.Fprintf(out, "clients are served at http://%v\n", ln.Addr())
+	clients := &http.Server{Handler: near, ReadHeaderTimeout: time.Minute}
+	stop := context.AfterFunc(ctx, func() { clients.Close() })
+	defer stop()
+	go func() { _ = clients.Serve(ln) }() // ends with Close
+	defer clients.Close()
+	return untilDone(ctx, near)
+}
+
+// farKey is the key of the other side: as it was given, or as the other side tells it.
+func (o *proxyOptions) farKey(ctx context.Context, conn net.PacketConn, target net.Addr, out io.Writer) (channel.PublicKey, error) {
+	if o.coapKey != "" {
+		key, err := channel.ParsePublicKey(o.coapKey)
+		if err != nil {
+			return key, fmt.Errorf("--coap-key: %w", err)
+		}
+		return key, nil
+	}
+	key, err := proxy.Trust(ctx, conn, target)
+	if err == nil {
+		fmt.Fprintf(out, "trusting on first use: --coap-key %v\n", key)
+	}
+	return key, err
+}
+
+// untilDone serves until ctx ends or serving fails.
+func untilDone(ctx context.Context, s interface {
+	Serve() error
+	Close() error
+}) error {
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.Serve(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
