@@ -36,5 +36,20 @@
 //	alias.go       room aliases
 //	stream.go      the stream of positions
 //
-// The other files are the user side: accounts, devices, sync, timelines, EDUs.
+// The user side:
+//
+//	user.go        users: the accounts and what belongs to them
+//	account.go, device.go, password.go, transaction.go, refresh.go, openid.go
+//	               registering and logging in; requests that may be repeated; tokens that expire, or say who one is
+//	profile.go, accountdata.go, directory.go, summary.go, hierarchy.go, knock.go
+//	               profiles; account data; finding rooms, what strangers learn of them, spaces, knocking
+//	sync.go        what happened since a position (timeline.go: in one room; watch.go: waiting for it)
+//	history.go     paging through a room's log, and who may see what of it; moment.go: the event closest to a time
+//	unread.go, relations.go, search.go
+//	               unread counts; which events relate to which; finding messages
+//	edu.go         EDUs to and from other servers: ephemeral.go, presence.go, todevice.go, devicelist.go
+//	devicekeys.go, crosssigning.go, keyquery.go, keybackup.go
+//	               end-to-end encryption: keys of devices and users, asking for them, backups
+//	media.go, thumbnail.go
+//	               files, and smaller forms of images
 package homeserver

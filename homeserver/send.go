@@ -187,3 +187,15 @@ func (s *Server) distributeLocked(r *room, pdu *event.PDU, earlier *State) {
 		s.cfg.Outbox.Enqueue(pdu, others)
 	}
 }
+
+// MaySend returns nil when an event would be allowed now, and otherwise what Send would return.
+func (s *Server) MaySend(d Draft) error {
+	r, err := s.residentRoom(d.RoomID)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, _, err = s.buildLocked(r, d)
+	return err
+}

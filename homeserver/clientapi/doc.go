@@ -4,7 +4,7 @@
 // One table of routes serves all servers of the process; a server's own share of its [Handler] is a pointer.
 // Nothing here waits on anything but contexts and timers, so it runs in virtual time.
 //
-// Limits: no rate limits; no media, no end-to-end encryption keys beyond empty answers, no to-device messages,
-// no knocking, threads, relations or search of messages, no push rules beside the predefined ones and so no
-// unread counts. Typing notifications and receipts stay on this server; presence is accepted and forgotten.
+// Limits: no rate limits, no guests, no push gateways (push rules decide about unread counts, which are not kept apart by
+// thread), no third-party identifiers, no previews of URLs, no sliding sync, no reports. A search goes through the logs of
+// the user's rooms. Whoever upgrades a room leaves it to its members to follow.
 package clientapi

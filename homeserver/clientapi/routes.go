@@ -57,6 +57,7 @@ func (t *table) accounts() {
 
 func (t *table) membership() {
 	t.stable(http.MethodPost, "/createRoom", createRoom)
+	t.stable(http.MethodPost, "/rooms/{roomId}/upgrade", upgradeRoom)
 	t.stable(http.MethodPost, "/join/{roomIdOrAlias}", joinAny)
 	t.stable(http.MethodPost, "/rooms/{roomId}/join", joinRoom)
 	t.stable(http.MethodPost, "/rooms/{roomId}/leave", leaveRoom)
@@ -157,6 +158,7 @@ func (t *table) finding() {
 		t.v1(http.MethodGet, "/rooms/{roomId}/relations/{eventId}"+path, relations)
 	}
 	t.v1(http.MethodGet, "/rooms/{roomId}/threads", threads)
+	t.stable(http.MethodPost, "/search", search)
 	t.v1(http.MethodGet, "/rooms/{roomId}/timestamp_to_event", timestampToEvent)
 	t.stable(http.MethodPost, "/user/{userId}/openid/request_token", openIDToken)
 	t.stable(http.MethodGet, "/user/{userId}/rooms/{roomId}/tags", getTags)
