@@ -186,7 +186,7 @@ test("a link is cut and restored by button and by key, and the cut can be undone
   assert.equal(await cut(), false);
   await ui.page.keyboard.press("Delete");
   await until("it is cut by the key", cut);
-  await ui.page.getByRole("status").getByRole("button", { name: "Restore" }).click();
+  await ui.page.getByRole("status").getByRole("button", { name: "Undo" }).click();
   await until("the cut is undone", async () => !(await cut()));
 });
 

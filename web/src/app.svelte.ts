@@ -2,17 +2,15 @@
  * The state of the page: the mesh as streamed, the traffic, and what the person is doing. Components read it
  * and call its methods; it is the only place that talks to the mesh.
  */
-import type { World } from "./geometry/space";
+import { Editor } from "./editor.svelte";
 import { Motion } from "./scene/motion";
-import type { Target } from "./scene/selection";
-import { api, sentenceOf } from "./model/api";
+import { serversOf, type Target, targetOf } from "./scene/selection";
+import { sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
 import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
-import { Latest } from "./model/latest";
 import { type Connection, Stream } from "./model/stream";
 import { Traffic } from "./model/traffic";
-import { formatBandwidth, formatLatency } from "./units";
-import type { CountersFrame, EventsFrame, Frame, LinkCounters, LinkPins, Settings } from "./model/types";
+import type { CountersFrame, EventsFrame, Frame, LinkCounters } from "./model/types";
 
 /** A sentence shown where something was refused, in client coordinates. */
 export interface Callout {
@@ -21,19 +19,10 @@ export interface Callout {
   readonly y: number;
 }
 
-/** Something that was done and can be undone with one click. */
-export interface Undoable {
-  readonly text: string;
-  readonly label: string;
-  undo(): Promise<unknown>;
-}
-
 export type DockTab = "talk" | "events" | "servers" | "settings";
 
-const MOVE_GAP_MS = 30; // between two positions sent while dragging
 const TRAFFIC_GAP_MS = 100; // between two redraws of lists that follow the traffic
 const CALLOUT_MS = 7000;
-const UNDO_MS = 12_000;
 
 export class App {
   mesh = $state.raw<Mesh>(EMPTY);
@@ -42,25 +31,19 @@ export class App {
   ready = $state(false);
   selection = $state.raw<Target>(undefined);
   hover = $state.raw<Target>(undefined);
-  /** Positions that are ahead of the mesh's. */
-  moves = $state.raw<ReadonlyMap<number, World>>(new Map());
-  /** Servers asked for and not in the mesh yet. */
-  arriving = $state.raw<readonly World[]>([]);
   counters = $state.raw<ReadonlyMap<string, LinkCounters>>(new Map());
   load = $state.raw<ReadonlyMap<LinkKey, number>>(new Map());
   latenessMS = $state(0);
   /** Grows whenever `traffic` has news, at most ten times a second. */
   trafficVersion = $state(0);
   callout = $state.raw<Callout | undefined>(undefined);
-  undoable = $state.raw<Undoable | undefined>(undefined);
   dock = $state<DockTab | undefined>("talk");
   /** The room that Talk shows. */
   room = $state<string | undefined>(undefined);
-  /** The kind of server that a click places; undefined is the mesh's default. */
-  kind = $state<string | undefined>(undefined);
   /** What a screen reader is told. */
   announcement = $state("");
 
+  readonly edit: Editor = new Editor(this);
   readonly traffic = new Traffic();
   readonly motion = new Motion();
   readonly clock = new StreamClock();
@@ -68,13 +51,8 @@ export class App {
   onMotion: () => void = () => undefined;
 
   readonly #stream: Stream;
-  readonly #movers = new Map<number, Latest<World>>();
-  readonly #undone: Undoable[] = [];
-  /** The link whose pins were set last, and what they were before. */
-  #lastEdit: { readonly key: LinkKey; readonly before: LinkPins } | undefined;
   #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
-  #undoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(url: string) {
     this.#stream = new Stream(url, {
@@ -117,31 +95,11 @@ export class App {
   #adopt(mesh: Mesh): void {
     this.mesh = mesh;
     if (this.selection && !this.exists(this.selection)) {
-      this.#explainLoss(this.selection);
-      this.selection = undefined;
+      if (this.selection.kind === "link") this.edit.explainLoss(this.selection.key);
+      this.selection = targetOf([...serversOf(this.selection)].filter((id) => mesh.servers.has(id)));
     }
     if (this.room === undefined || !mesh.rooms.has(this.room)) this.room = [...mesh.rooms.keys()].at(-1);
-    const settled = [...this.moves].filter(([id, p]) => {
-      const s = mesh.servers.get(id);
-      return !s || (!this.#movers.has(id) && Math.hypot(s.x - p.x, s.y - p.y) < 0.01);
-    });
-    if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
-  }
-
-  /** A pin beyond the mesh's limits unmakes its link: that is said, and can be undone. */
-  #explainLoss(target: Target): void {
-    const edit = this.#lastEdit;
-    if (target?.kind !== "link" || edit?.key !== target.key) return;
-    const [a, b] = ends(target.key);
-    if (!this.mesh.servers.has(a) || !this.mesh.servers.has(b)) return;
-    const { max_latency_ms, min_bandwidth } = this.mesh.settings;
-    const limits = [`under ${formatLatency(max_latency_ms)}`, ...(min_bandwidth ? [`above ${formatBandwidth(min_bandwidth)}`] : [])];
-    const why = `the settings link only ${limits.join(" and ")}`;
-    this.offerUndo({
-      text: `${this.name(a)} and ${this.name(b)} are no longer linked: ${why}`,
-      label: "Undo",
-      undo: () => this.setLink(edit.key, edit.before),
-    });
+    this.edit.adopted(mesh);
   }
 
   #receiveEvents(frame: EventsFrame): void {
@@ -184,6 +142,7 @@ export class App {
 
   exists(target: Target): boolean {
     if (target?.kind === "server") return this.mesh.servers.has(target.id);
+    if (target?.kind === "servers") return [...target.ids].every((id) => this.mesh.servers.has(id));
     return target === undefined || this.mesh.links.has(target.key);
   }
 
@@ -208,10 +167,15 @@ export class App {
   select(target: Target): void {
     this.selection = target;
     if (target?.kind === "server") this.announce(`${this.name(target.id)} selected`);
+    if (target?.kind === "servers") this.announce(`${String(target.ids.size)} servers selected`);
     if (target?.kind === "link") {
       const [a, b] = ends(target.key);
       this.announce(`Link ${this.name(a)} to ${this.name(b)} selected`);
     }
+  }
+
+  selectAll(): void {
+    this.select(targetOf(this.mesh.servers.keys()));
   }
 
   announce(text: string): void {
@@ -227,93 +191,5 @@ export class App {
 
   dismissCallout(): void {
     this.callout = undefined;
-  }
-
-  /** Adds a server; client coordinates say where a refusal is to be shown. */
-  async place(at: World, client: { x: number; y: number }): Promise<void> {
-    this.arriving = [...this.arriving, at];
-    try {
-      const server = await api.addServer({ x: at.x, y: at.y, ...(this.kind ? { kind: this.kind } : {}) });
-      this.announce(`${server.name} placed`);
-    } catch (error) {
-      this.refuse(error, client.x, client.y);
-    } finally {
-      this.arriving = this.arriving.filter((p) => p !== at);
-    }
-  }
-
-  /** Moves a server: at once here, and in the mesh as fast as it takes positions. */
-  async move(id: number, to: World, client: { x: number; y: number }): Promise<void> {
-    this.moves = new Map(this.moves).set(id, to);
-    let mover = this.#movers.get(id);
-    if (!mover) {
-      mover = new Latest((p: World) => api.moveServer(id, { x: p.x, y: p.y }).then(() => undefined), MOVE_GAP_MS);
-      this.#movers.set(id, mover);
-    }
-    try {
-      await mover.push(to);
-    } catch (error) {
-      this.refuse(error, client.x, client.y);
-      this.#dropMoves([id]);
-    }
-  }
-
-  /** Ends a drag: what the mesh says is then what is shown. */
-  async settle(id: number): Promise<void> {
-    await this.#movers.get(id)?.idle();
-    this.#movers.delete(id);
-    setTimeout(() => {
-      if (!this.#movers.has(id)) this.#dropMoves([id]);
-    }, 300);
-  }
-
-  #dropMoves(ids: readonly number[]): void {
-    const moves = new Map(this.moves);
-    for (const id of ids) moves.delete(id);
-    this.moves = moves;
-  }
-
-  async remove(id: number): Promise<void> {
-    const name = this.name(id);
-    await api.removeServer(id);
-    this.announce(`${name} removed`);
-    this.offerUndo({ text: `${name} removed`, label: "Undo", undo: () => api.act(id, "restore") });
-  }
-
-  async setLink(key: LinkKey, pins: LinkPins): Promise<void> {
-    const link = this.mesh.links.get(key);
-    if (link) this.#lastEdit = { key, before: { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut: link.cut } };
-    const [a, b] = ends(key);
-    await api.setLink(a, b, pins);
-  }
-
-  async setCut(key: LinkKey, cut: boolean): Promise<void> {
-    const link = this.mesh.links.get(key);
-    if (!link) return;
-    const pins = { pins_ab: link.pins_ab, pins_ba: link.pins_ba };
-    await this.setLink(key, { ...pins, cut });
-    const text = `Link ${this.name(link.a)} – ${this.name(link.b)} ${cut ? "cut" : "restored"}`;
-    this.announce(text);
-    if (cut) this.offerUndo({ text, label: "Restore", undo: () => this.setLink(key, { ...pins, cut: false }) });
-  }
-
-  async setSettings(settings: Settings): Promise<void> {
-    await api.setSettings(settings);
-  }
-
-  offerUndo(undoable: Undoable): void {
-    this.#undone.push(undoable);
-    this.undoable = undoable;
-    clearTimeout(this.#undoTimer);
-    this.#undoTimer = setTimeout(() => (this.undoable = undefined), UNDO_MS);
-  }
-
-  /** Undoes the last removal or cut. */
-  async undo(): Promise<void> {
-    const last = this.#undone.pop();
-    this.undoable = undefined;
-    if (!last) return;
-    await last.undo();
-    this.announce(`Undone: ${last.text}`);
   }
 }

@@ -30,6 +30,14 @@ export class HitTest {
     return node ? { kind: "server", id: node.id } : undefined;
   }
 
+  /** The servers whose centres lie between two corners. */
+  inside(a: Screen, b: Screen): number[] {
+    const [left, right] = [Math.min(a.x, b.x), Math.max(a.x, b.x)];
+    const [top, bottom] = [Math.min(a.y, b.y), Math.max(a.y, b.y)];
+    const within = ({ at }: SceneNode) => at.x >= left && at.x <= right && at.y >= top && at.y <= bottom;
+    return this.#scene.nodes.filter(within).map((n) => n.id);
+  }
+
   link(p: Screen, margin = 4): Target {
     const label = this.#scene.labels.find(
       ({ box }) => p.x >= box.x && p.x <= box.x + box.w && p.y >= box.y && p.y <= box.y + box.h,

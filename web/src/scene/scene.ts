@@ -8,7 +8,7 @@ import { type LinkKey, linkKey, type Mesh } from "../model/mesh";
 import { linkLatency } from "../model/topology";
 import type { Link, Server, ServerState } from "../model/types";
 import { formatBandwidth, formatLatency } from "../units";
-import type { Target } from "./selection";
+import { serversOf, type Target } from "./selection";
 
 export interface SceneInput {
   readonly mesh: Mesh;
@@ -100,9 +100,10 @@ export function buildScene(input: SceneInput): Scene {
 
 function sceneNodes(input: SceneInput): SceneNode[] {
   const radius = nodeRadius(input.view);
+  const chosen = serversOf(input.selection);
   const nodes: SceneNode[] = [];
   for (const s of input.mesh.servers.values()) {
-    const selected = input.selection?.kind === "server" && input.selection.id === s.id;
+    const selected = chosen.has(s.id);
     const hovered = input.hover?.kind === "server" && input.hover.id === s.id;
     nodes.push({
       id: s.id,

@@ -1,23 +1,23 @@
 /**
  * The gestures of the board, one meaning each:
  * a press and release without moving is a click; a drag that begins on a server moves it; a drag that begins
- * elsewhere, or with space held, or with the middle button, pans; the wheel and a pinch zoom.
+ * elsewhere, or with space held, or with the middle button, pans; with Shift it draws a box that selects; the
+ * wheel and a pinch zoom.
  */
 import { drag, type D3DragEvent } from "d3-drag";
 import { pointer, select } from "d3-selection";
 import { type D3ZoomEvent, zoom, zoomIdentity } from "d3-zoom";
+import type { ClientPoint } from "../editor.svelte";
 import { MAX_ZOOM, MIN_ZOOM, type Screen, screen, type View } from "../geometry/space";
 
-export interface ClientPoint {
-  readonly x: number;
-  readonly y: number;
-}
 
 export interface GestureHandlers {
   /** The server under a point, and where its centre is. */
   grab(p: Screen, touch: boolean): { id: number; at: Screen } | undefined;
   view(view: View, byPerson: boolean): void;
-  click(p: Screen, client: ClientPoint, touch: boolean): void;
+  click(p: Screen, client: ClientPoint, how: { readonly touch: boolean; readonly shift: boolean }): void;
+  /** A box is drawn between two corners; it is released where `done`. */
+  box(from: Screen, to: Screen, done: boolean): void;
   dragged(id: number, to: Screen, client: ClientPoint): void;
   dropped(id: number, moved: boolean): void;
   panning(active: boolean): void;
@@ -32,8 +32,9 @@ export interface Gestures {
 
 const CLICK_SLACK = 4; // screen pixels that a click may move
 
+/** What a drag holds: a server, or the corner of a box. */
 interface Grip {
-  readonly id: number;
+  readonly id: number | undefined;
   readonly x: number;
   readonly y: number;
 }
@@ -44,7 +45,7 @@ export function attachGestures(element: HTMLElement, handlers: GestureHandlers):
   const panner = zoom<HTMLElement, unknown>()
     .scaleExtent([MIN_ZOOM, MAX_ZOOM])
     .clickDistance(CLICK_SLACK)
-    .filter((e: MouseEvent) => (e.type === "wheel" ? true : !e.ctrlKey && (!e.button || e.button === 1)))
+    .filter((e: MouseEvent) => (e.type === "wheel" ? true : !e.ctrlKey && !e.shiftKey && (!e.button || e.button === 1)))
     .on("start", (e: D3ZoomEvent<HTMLElement, unknown>) => handlers.panning(e.sourceEvent?.type === "mousedown"))
     .on("zoom", ({ transform: t, sourceEvent }: D3ZoomEvent<HTMLElement, unknown>) =>
       handlers.view({ k: t.k, x: t.x, y: t.y }, Boolean(sourceEvent)),
@@ -55,7 +56,7 @@ export function attachGestures(element: HTMLElement, handlers: GestureHandlers):
   element.addEventListener("pointerdown", (e) => (touch = e.pointerType === "touch"), { capture: true });
   element.addEventListener("mousedown", (e) => e.button === 1 && e.preventDefault());
   element.addEventListener("click", (e) => {
-    handlers.click(at(element, e), { x: e.clientX, y: e.clientY }, touch);
+    handlers.click(at(element, e), { x: e.clientX, y: e.clientY }, { touch, shift: e.shiftKey });
   });
   element.addEventListener("pointermove", (e) => handlers.pointer(e.pointerType === "touch" ? undefined : at(element, e)));
   element.addEventListener("pointerleave", () => handlers.pointer(undefined));
@@ -73,7 +74,8 @@ function mover(element: HTMLElement, handlers: GestureHandlers) {
     .filter((e: MouseEvent) => !e.ctrlKey && !e.button && !handlers.hand())
     .subject((e: D3DragEvent<HTMLElement, unknown, Grip>) => {
       const found = handlers.grab(screen(e.x, e.y), e.sourceEvent?.type === "touchstart");
-      return found && { id: found.id, x: found.at.x, y: found.at.y };
+      if (found) return { id: found.id, x: found.at.x, y: found.at.y };
+      return (e.sourceEvent as MouseEvent).shiftKey ? { id: undefined, x: e.x, y: e.y } : undefined;
     })
     .on("start", (e: D3DragEvent<HTMLElement, unknown, Grip>) => {
       origin = e.subject;
@@ -83,10 +85,13 @@ function mover(element: HTMLElement, handlers: GestureHandlers) {
       if (!origin) return;
       if (!moved && Math.hypot(e.x - origin.x, e.y - origin.y) < CLICK_SLACK) return;
       moved = true;
-      handlers.dragged(origin.id, screen(e.x, e.y), clientOf(e.sourceEvent as MouseEvent | TouchEvent));
+      const to = screen(e.x, e.y);
+      if (origin.id === undefined) handlers.box(origin, to, false);
+      else handlers.dragged(origin.id, to, clientOf(e.sourceEvent as MouseEvent | TouchEvent));
     })
-    .on("end", () => {
-      if (origin) handlers.dropped(origin.id, moved);
+    .on("end", (e: D3DragEvent<HTMLElement, unknown, Grip>) => {
+      if (origin?.id !== undefined) handlers.dropped(origin.id, moved);
+      else if (origin && moved) handlers.box(origin, screen(e.x, e.y), true);
       origin = undefined;
     });
 }

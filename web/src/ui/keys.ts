@@ -1,6 +1,6 @@
 /** The keys of the page, as commands. Pure: tested without a page. */
 export type Command =
-  | { readonly do: "remove" | "undo" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" }
+  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number };
 
 export interface Key {
@@ -26,6 +26,15 @@ const PLAIN: Readonly<Record<string, Command>> = {
   "?": { do: "help" },
 };
 
+const WITH_CONTROL: Readonly<Record<string, Command>> = {
+  z: { do: "undo" },
+  "shift z": { do: "redo" },
+  y: { do: "redo" },
+  a: { do: "all" },
+  d: { do: "duplicate" },
+  k: { do: "palette" },
+};
+
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
   ArrowLeft: [-1, 0],
   ArrowRight: [1, 0],
@@ -35,7 +44,7 @@ const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
 
 /** onBoard: whether the board itself has the focus, where the arrows and Enter have a meaning. */
 export function commandOf(e: Key, onBoard: boolean): Command | undefined {
-  if ((e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === "z") return { do: "undo" };
+  if ((e.ctrlKey || e.metaKey) && !e.altKey) return WITH_CONTROL[`${e.shiftKey ? "shift " : ""}${e.key.toLowerCase()}`];
   if (e.ctrlKey || e.metaKey || e.altKey) return undefined;
   const arrow = ARROWS[e.key];
   if (arrow) {

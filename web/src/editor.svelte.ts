@@ -1,0 +1,337 @@
+/** Everything that changes the mesh: asks for it, shows it ahead of the answer, and remembers how to undo it. */
+import type { World } from "./geometry/space";
+import { type Places, shifted } from "./geometry/arrange";
+import { api, type LifeCycleAction, Refusal } from "./model/api";
+import { type Edit, History } from "./model/history";
+import { Latest } from "./model/latest";
+import { ends, type LinkKey, type Mesh } from "./model/mesh";
+import type { LinkPins, NewServer, Settings } from "./model/types";
+import { formatBandwidth, formatLatency } from "./units";
+
+export interface ClientPoint {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** What an editor needs of the page. */
+export interface Editing {
+  readonly mesh: Mesh;
+  name(id: number): string;
+  announce(text: string): void;
+  refuse(error: unknown, x: number, y: number): void;
+}
+
+/** A long job that is under way. */
+export interface Progress {
+  readonly text: string;
+  readonly done: number;
+  readonly of: number;
+  cancel(): void;
+}
+
+const MOVE_GAP_MS = 30; // between two positions sent while dragging
+const SETTLE_MS = 300; // until the mesh's own position is what is shown
+const UNDO_MS = 12_000;
+const AT_ONCE = 6; // requests side by side, as many as a browser sends anyway
+
+const OPPOSITE: Readonly<Partial<Record<LifeCycleAction, LifeCycleAction>>> = {
+  start: "stop",
+  stop: "start",
+  pause: "resume",
+  resume: "pause",
+};
+
+export class Editor {
+  /** Positions that are ahead of the mesh's. */
+  moves = $state.raw<ReadonlyMap<number, World>>(new Map());
+  /** Servers asked for and not in the mesh yet. */
+  arriving = $state.raw<readonly World[]>([]);
+  /** What was just done that one may regret. */
+  undoable = $state.raw<Edit | undefined>(undefined);
+  /** What undo and redo would do. */
+  last = $state.raw<Edit | undefined>(undefined);
+  next = $state.raw<Edit | undefined>(undefined);
+  progress = $state.raw<Progress | undefined>(undefined);
+  /** The kind of server that a click places; undefined is the mesh's default. */
+  kind = $state<string | undefined>(undefined);
+
+  readonly #page: Editing;
+  readonly #history = new History();
+  readonly #held = new Set<number>(); // servers in the hand
+  #unsent = new Map<number, World>();
+  readonly #mover = new Latest<undefined>(() => this.#sendMoves(), MOVE_GAP_MS);
+  /** The link that was edited last, and the edit once the mesh has answered. */
+  #lastLink: { readonly key: LinkKey; readonly edit: Promise<Edit | undefined> } | undefined;
+  #undoTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(page: Editing) {
+    this.#page = page;
+  }
+
+  // Servers.
+
+  /** Adds a server; client coordinates say where a refusal is to be shown. */
+  async place(at: World, client: ClientPoint): Promise<void> {
+    this.arriving = [...this.arriving, at];
+    try {
+      const { id, name } = await api.addServer(this.#newServer(at));
+      this.#page.announce(`${name} placed`);
+      this.#remember({ text: `${name} placed`, undo: () => api.removeServer(id), redo: () => api.act(id, "restore") });
+    } catch (error) {
+      this.#page.refuse(error, client.x, client.y);
+    } finally {
+      this.arriving = this.arriving.filter((p) => p !== at);
+    }
+  }
+
+  /** Adds many servers, with progress that can be cancelled; what was placed by then stays. Returns their ids. */
+  async placeMany(places: readonly World[], kinds: readonly (string | undefined)[] = []): Promise<number[]> {
+    const ids: number[] = [];
+    const place = async (i: number) => {
+      const at = places[i] as World;
+      ids.push((await api.addServer(this.#newServer(at, kinds[i] ?? this.kind))).id);
+    };
+    // One by one, so that they are numbered in their order.
+    await this.#each(`Placing ${String(places.length)} servers`, [...places.keys()], place, 1);
+    this.#rememberGroup(`${String(ids.length)} servers placed`, ids, { undo: "remove", redo: "restore" });
+    return ids;
+  }
+
+  #newServer({ x, y }: World, kind = this.kind): NewServer {
+    return { x, y, ...(kind ? { kind } : {}) };
+  }
+
+  /** Copies beside the originals, of the same kinds. */
+  duplicate(ids: Iterable<number>, offset: number): Promise<number[]> {
+    const servers = [...ids].flatMap((id) => this.#page.mesh.servers.get(id) ?? []);
+    const places = shifted(this.places(servers.map((s) => s.id)), offset, offset);
+    return this.placeMany(
+      [...places.values()],
+      servers.map((s) => s.kind),
+    );
+  }
+
+  async remove(ids: readonly number[]): Promise<void> {
+    const [first] = ids;
+    if (first === undefined) return;
+    const text = ids.length === 1 ? `${this.#page.name(first)} removed` : `${String(ids.length)} servers removed`;
+    await this.#each(`Removing ${String(ids.length)} servers`, ids, (id) => api.removeServer(id));
+    this.#page.announce(text);
+    this.#offer(this.#rememberGroup(text, ids, { undo: "restore", redo: "remove" }));
+  }
+
+  /** Starts, stops, pauses or resumes servers. */
+  async act(ids: readonly number[], action: LifeCycleAction): Promise<void> {
+    const opposite = OPPOSITE[action];
+    const who = ids.length === 1 ? this.#page.name(ids[0] as number) : `${String(ids.length)} servers`;
+    await this.#each(`${who}: ${action}`, ids, (id) => api.act(id, action));
+    if (opposite) this.#rememberGroup(`${who}: ${action}`, ids, { undo: opposite, redo: action });
+  }
+
+  #rememberGroup(text: string, ids: readonly number[], ways: { undo: GroupAction; redo: GroupAction }): Edit {
+    const run = (action: GroupAction) => () =>
+      this.#each(text, ids, (id) => (action === "remove" ? api.removeServer(id) : api.act(id, action)));
+    const edit = { text, undo: run(ways.undo), redo: run(ways.redo) };
+    if (ids.length > 0) this.#remember(edit);
+    return edit;
+  }
+
+  /** Runs a job for each, some side by side. A cancelled job ends after those under way. */
+  async #each<T>(text: string, items: readonly T[], job: (item: T) => Promise<unknown>, atOnce = AT_ONCE): Promise<void> {
+    const waiting = [...items];
+    let done = 0;
+    const show = () => {
+      const cancel = () => (waiting.length = 0);
+      if (items.length > AT_ONCE) this.progress = { text, done, of: items.length, cancel };
+    };
+    const worker = async () => {
+      for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+        await job(item);
+        done++;
+        show();
+      }
+    };
+    show();
+    try {
+      await Promise.all(Array.from({ length: atOnce }, worker));
+    } finally {
+      waiting.length = 0;
+      this.progress = undefined;
+    }
+  }
+
+  // Moving.
+
+  /** Where servers are shown. */
+  places(ids: Iterable<number>): Map<number, World> {
+    const places = new Map<number, World>();
+    for (const id of ids) {
+      const at = this.moves.get(id) ?? this.#page.mesh.servers.get(id);
+      if (at) places.set(id, { x: at.x, y: at.y });
+    }
+    return places;
+  }
+
+  /** Moves servers: at once here, and in the mesh as fast as it takes positions. */
+  async move(to: Places, client: ClientPoint): Promise<void> {
+    this.moves = new Map([...this.moves, ...to]);
+    for (const [id, p] of to) {
+      this.#held.add(id);
+      this.#unsent.set(id, p);
+    }
+    try {
+      await this.#mover.push(undefined);
+    } catch (error) {
+      this.#page.refuse(error, client.x, client.y);
+      this.#dropMoves(to.keys());
+    }
+  }
+
+  async #sendMoves(): Promise<void> {
+    const batch = [...this.#unsent];
+    this.#unsent = new Map();
+    const worker = async () => {
+      for (let next = batch.shift(); next; next = batch.shift()) await api.moveServer(next[0], next[1]);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  }
+
+  /** Ends a move that began at `from`: what the mesh says is then what is shown. */
+  async settle(from: Places, series?: string): Promise<void> {
+    const ids = [...from.keys()];
+    const to = this.places(ids);
+    const text = ids.length === 1 ? `${this.#page.name(ids[0] as number)} moved` : `${String(ids.length)} servers moved`;
+    const go = (places: Places) => async () => {
+      await this.move(places, { x: innerWidth / 2, y: innerHeight / 2 });
+      await this.#release(ids);
+    };
+    this.#remember({ text, undo: go(from), redo: go(to), ...(series ? { series: `${series} ${ids.join()}` } : {}) });
+    await this.#release(ids);
+  }
+
+  /** Moves servers in one step that can be undone. */
+  async rearrange(to: Places, client: ClientPoint, series?: string): Promise<void> {
+    const from = this.places(to.keys());
+    await this.move(to, client);
+    await this.settle(from, series);
+  }
+
+  async #release(ids: readonly number[]): Promise<void> {
+    await this.#mover.idle();
+    for (const id of ids) this.#held.delete(id);
+    setTimeout(() => this.#dropMoves(ids.filter((id) => !this.#held.has(id))), SETTLE_MS);
+  }
+
+  /** The mesh said where its servers are: what is no longer ahead of it is forgotten. */
+  adopted(mesh: Mesh): void {
+    const settled = [...this.moves].filter(([id, p]) => {
+      const s = mesh.servers.get(id);
+      return !s || (!this.#held.has(id) && Math.hypot(s.x - p.x, s.y - p.y) < 0.01);
+    });
+    if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
+  }
+
+  #dropMoves(ids: Iterable<number>): void {
+    const moves = new Map(this.moves);
+    for (const id of ids) moves.delete(id);
+    this.moves = moves;
+  }
+
+  // Links and settings.
+
+  async setLink(key: LinkKey, pins: LinkPins): Promise<void> {
+    await this.#setLink(key, pins, `Link ${this.#nameOf(key)} changed`);
+  }
+
+  async setCut(key: LinkKey, cut: boolean): Promise<void> {
+    const link = this.#page.mesh.links.get(key);
+    if (!link) return;
+    const text = `Link ${this.#nameOf(key)} ${cut ? "cut" : "restored"}`;
+    const edit = await this.#setLink(key, { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut }, text);
+    this.#page.announce(text);
+    if (cut && edit) this.#offer(edit);
+  }
+
+  #setLink(key: LinkKey, pins: LinkPins, text: string): Promise<Edit | undefined> {
+    const edit = this.#askForLink(key, pins, text);
+    this.#lastLink = { key, edit: edit.catch(() => undefined) };
+    return edit;
+  }
+
+  async #askForLink(key: LinkKey, pins: LinkPins, text: string): Promise<Edit | undefined> {
+    const link = this.#page.mesh.links.get(key);
+    const [a, b] = ends(key);
+    const set = (to: LinkPins) => () => api.setLink(a, b, to);
+    await set(pins)();
+    if (!link) return undefined;
+    const before = { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut: link.cut };
+    return this.#remember({ text, undo: set(before), redo: set(pins) });
+  }
+
+  #nameOf(key: LinkKey): string {
+    const [a, b] = ends(key);
+    return `${this.#page.name(a)} – ${this.#page.name(b)}`;
+  }
+
+  /** A pin beyond the mesh's limits unmakes its link: that is said, and can be undone. */
+  explainLoss(key: LinkKey): void {
+    const { servers, settings } = this.#page.mesh;
+    const [a, b] = ends(key);
+    if (key !== this.#lastLink?.key || !servers.has(a) || !servers.has(b)) return;
+    const { max_latency_ms, min_bandwidth } = settings;
+    const limits = [`under ${formatLatency(max_latency_ms)}`, ...(min_bandwidth ? [`above ${formatBandwidth(min_bandwidth)}`] : [])];
+    const text = `${this.#nameOf(key)} are no longer linked: the settings link only ${limits.join(" and ")}`;
+    // The mesh may tell of the loss before it answers the request that caused it.
+    void this.#lastLink.edit.then((edit) => edit && this.#offer(edit, text));
+  }
+
+  async setSettings(settings: Settings): Promise<void> {
+    const before = this.#page.mesh.settings;
+    await api.setSettings(settings);
+    const text = "Settings changed";
+    this.#remember({ text, undo: () => api.setSettings(before), redo: () => api.setSettings(settings) });
+  }
+
+  // Undoing.
+
+  #remember(edit: Edit): Edit {
+    this.#history.add(edit, performance.now());
+    this.undoable = undefined;
+    this.#show();
+    return edit;
+  }
+
+  #show(): void {
+    this.last = this.#history.last;
+    this.next = this.#history.next;
+  }
+
+  #offer(edit: Edit, text = edit.text): void {
+    this.undoable = { ...edit, text };
+    clearTimeout(this.#undoTimer);
+    this.#undoTimer = setTimeout(() => (this.undoable = undefined), UNDO_MS);
+  }
+
+  async undo(): Promise<void> {
+    this.undoable = undefined;
+    await this.#report("Undone", this.#history.undo());
+  }
+
+  async redo(): Promise<void> {
+    await this.#report("Done again", this.#history.redo());
+  }
+
+  async #report(what: string, step: Promise<Edit | undefined>): Promise<void> {
+    try {
+      const edit = await step;
+      if (edit) this.#page.announce(`${what}: ${edit.text}`);
+    } catch (error) {
+      if (error instanceof Refusal) throw new Refusal(error.status, `That can not be taken back: ${error.message}`);
+      throw error;
+    } finally {
+      this.#show();
+    }
+  }
+}
+
+type GroupAction = LifeCycleAction | "remove";
