@@ -3,8 +3,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -22,13 +20,4 @@ func containerKinds() []string { return nil }
 
 func (w *wiring) containerDrivers(*options, surroundings) ([]node.Driver, error) { return nil, nil }
 
-func newClean() *cobra.Command {
-	return &cobra.Command{
-		Use:   "clean",
-		Short: "Remove the containers that a meshsim which was killed left behind (on Linux)",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			return errors.New("homeservers in containers need Linux: run meshsim itself in a container")
-		},
-	}
-}
+func containerCommands() []*cobra.Command { return nil }

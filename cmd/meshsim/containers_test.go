@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,6 +101,29 @@ func TestSynapseAndEmbeddedInOneRoom(t *testing.T) {
 		})
 	}
 	p.t = t
+	p.commands()
+}
+
+// commands work with a server from another process.
+func (p *program) commands() {
+	p.t.Helper()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"exec", "hs0", "traceroute", "-4", "-w", "5", "hs2"}, " 1  hs2 (10.0.0.3)"},
+		{[]string{"logs", "hs2"}, "STARTING SERVER"},
+	} {
+		out, err := meshsim(p.t.Context(), nil, c.args...)
+		if err != nil || !strings.Contains(out, c.want) {
+			p.t.Errorf("%v: %v, %q without %q", c.args, err, out, c.want)
+		}
+	}
+	for _, args := range [][]string{{"exec", "hs0", "false"}, {"exec", "hs1", "true"}, {"logs", "hs1"}} {
+		if out, err := meshsim(p.t.Context(), nil, args...); err == nil {
+			p.t.Errorf("%v: no error, %q", args, out)
+		}
+	}
 }
 
 // client logs in at a server, through its client link.
