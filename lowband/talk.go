@@ -31,6 +31,7 @@ func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
 		Send:    s.Send,
 		Handle:  func(ctx context.Context, req coap.Request) coap.Response { return e.handle(ctx, t, req) },
 		Path:    func() coap.Path { return e.path(t) },
+		Silent:  s.Silent,
 		MaxBody: e.cfg.MaxBody,
 	})
 	return t

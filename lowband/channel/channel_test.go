@@ -197,6 +197,26 @@ func TestReplaysAndForgeriesAreRefused(t *testing.T) {
 	})
 }
 
+// TestManySessionsGiveWay: peers begin more sessions than are kept; the oldest of each goes first.
+func TestManySessionsGiveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := &airtest.Air{}
+		client, server, _ := pair(t, air)
+		for i := range 3 * maxSessions {
+			client.dial(t, server).Send(fmt.Append(nil, "session ", i))
+			time.Sleep(time.Millisecond)
+		}
+		if got := len(server.received()); got != 3*maxSessions {
+			t.Errorf("the server heard %d sessions", got)
+		}
+		server.Endpoint.mu.Lock()
+		defer server.Endpoint.mu.Unlock()
+		if n := len(server.Endpoint.sessions); n != maxSessions || len(server.accepted) != n || len(server.hellos) != n {
+			t.Errorf("%d sessions are kept, %d of them listed, %d by their hello", n, len(server.accepted), len(server.hellos))
+		}
+	})
+}
+
 func TestStrangersAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := &airtest.Air{}
@@ -302,9 +322,17 @@ func TestSilenceEndsASession(t *testing.T) {
 		s.Send([]byte("a"))
 		expect(t, client, "re: a")
 		air.Set(1)
-		for range silence + 1 {
+		heard := time.Now()
+		time.Sleep(time.Minute)
+		for range 100 {
 			s.Send([]byte("b"))
 		}
+		s.Silent(heard.Add(-time.Minute))
+		synctest.Wait()
+		if client.lost != 0 {
+			t.Error("the peer was heard meanwhile, but the session is lost")
+		}
+		s.Silent(heard.Add(time.Second))
 		synctest.Wait()
 		if client.lost != 1 {
 			t.Errorf("lost %d times", client.lost)

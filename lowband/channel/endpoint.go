@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -48,8 +49,12 @@ type counters struct {
 }
 
 const (
-	// maxSessions bounds the sessions that one peer may have begun: its oldest gives way.
+	// maxSessions bounds the sessions that one peer may have begun, and maxAccepted those of all: the oldest gives way.
 	maxSessions = 4
+	maxAccepted = 8192
+	// maxPeers bounds of how many peers the time of the last handshake is kept. Beyond it those without a session are
+	// forgotten: a replay of their first datagram is then as possible as after a restart.
+	maxPeers = 4 * maxAccepted
 	// believeEvery bounds how often a forged "unknown" can end a session.
 	believeEvery = 30 * time.Second
 	// maxDatagram is the largest UDP payload that is read whole; a longer one is not of this protocol.
@@ -68,6 +73,7 @@ type Endpoint struct {
 	remotes  map[id][]*Session      // established ones, by the peer's id
 	hellos   map[ephemeral]*Session // that peers have begun
 	peers    map[PublicKey]*peerState
+	accepted []*Session // that peers have begun, oldest first
 	stamped  uint64
 	closed   bool
 }
@@ -190,6 +196,9 @@ func (e *Endpoint) forget(s *Session) {
 		delete(e.sessions, s.own)
 	}
 	isThis := func(other *Session) bool { return other == s }
+	if !s.dialled {
+		e.accepted = slices.DeleteFunc(e.accepted, isThis)
+	}
 	if p := e.peers[s.peer]; p != nil {
 		p.accepted = slices.DeleteFunc(p.accepted, isThis)
 	}
@@ -234,6 +243,9 @@ func (e *Endpoint) stamp() uint64 {
 func (e *Endpoint) peerLocked(k PublicKey) *peerState {
 	p := e.peers[k]
 	if p == nil {
+		if len(e.peers) >= maxPeers {
+			maps.DeleteFunc(e.peers, func(_ PublicKey, p *peerState) bool { return len(p.accepted) == 0 })
+		}
 		p = &peerState{}
 		e.peers[k] = p
 	}
@@ -347,10 +359,14 @@ func (e *Endpoint) accept(s *Session) {
 	e.mu.Lock()
 	p := e.peerLocked(s.peer)
 	var oldest *Session
-	if len(p.accepted) >= maxSessions {
+	switch {
+	case len(p.accepted) >= maxSessions:
 		oldest = p.accepted[0]
+	case len(e.accepted) >= maxAccepted:
+		oldest = e.accepted[0]
 	}
 	p.accepted = append(p.accepted, s)
+	e.accepted = append(e.accepted, s)
 	e.hellos[s.begunBy] = s
 	e.mu.Unlock()
 	if oldest != nil {

@@ -33,12 +33,8 @@ const (
 // Overhead is how much longer a datagram gets in an established session.
 const Overhead = dataHeader + tagLen
 
-const (
-	// maxQueued bounds what waits for the end of the handshake.
-	maxQueued = 32
-	// silence is how many datagrams in a row may stay without any answer before the session counts as lost.
-	silence = 6
-)
+// maxQueued bounds what waits for the end of the handshake.
+const maxQueued = 32
 
 type id uint16
 
@@ -63,7 +59,7 @@ type Session struct {
 	welcome    []byte // as sent
 	out        sealing
 	in         opening
-	unanswered int // datagrams sent since the peer was last heard
+	unanswered bool // whether something was sent since the peer was last heard
 	lastHeard  time.Time
 	peerHint   byte
 	ended      bool
@@ -101,28 +97,28 @@ func (s *Session) Move(to net.Addr) {
 // Send sends a datagram, or keeps it until the handshake is complete. It does not keep the slice.
 func (s *Session) Send(datagram []byte) {
 	s.mu.Lock()
-	lost := s.sendLocked(datagram)
-	s.mu.Unlock()
-	if lost {
-		s.lose()
-	}
-}
-
-func (s *Session) sendLocked(datagram []byte) (lost bool) {
+	defer s.mu.Unlock()
 	switch {
 	case s.ended:
 	case s.handshake == nil:
-		s.unanswered++
-		if s.unanswered > silence {
-			return true
-		}
+		s.unanswered = true
 		s.dataLocked(datagram)
 	case s.dialled:
 		s.greetLocked(datagram)
 	default:
 		s.welcomeLocked(datagram)
 	}
-	return false
+}
+
+// Silent is told by the user that datagrams are not answered, and since when. If nothing at all was heard of the peer in
+// that time, the session is lost.
+func (s *Session) Silent(since time.Time) {
+	s.mu.Lock()
+	lost := !s.ended && s.handshake == nil && s.lastHeard.Before(since)
+	s.mu.Unlock()
+	if lost {
+		s.lose()
+	}
 }
 
 func (s *Session) dataLocked(datagram []byte) {
@@ -192,7 +188,7 @@ func (s *Session) welcomeLocked(datagram []byte) {
 func (s *Session) establishLocked(in, out *noise.CipherState) {
 	s.in.state, s.out.state = in, out
 	s.handshake = nil
-	s.unanswered = 0
+	s.unanswered = false
 	s.lastHeard = time.Now()
 	s.endpoint.established(s)
 }
@@ -242,7 +238,7 @@ func (s *Session) data(datagram []byte, from net.Addr) {
 	if newest {
 		s.addr = from
 	}
-	s.unanswered = 0
+	s.unanswered = false
 	s.lastHeard = time.Now()
 	s.welcome = nil // the peer has it
 	receive := s.receive
@@ -253,7 +249,7 @@ func (s *Session) data(datagram []byte, from net.Addr) {
 // unknown takes the peer's word, which anybody can forge, that it does not have this session.
 func (s *Session) unknown() {
 	s.mu.Lock()
-	believe := !s.ended && s.handshake == nil && s.unanswered > 0 && s.endpoint.mayBelieve(s.peer)
+	believe := !s.ended && s.handshake == nil && s.unanswered && s.endpoint.mayBelieve(s.peer)
 	s.mu.Unlock()
 	if believe {
 		s.lose()

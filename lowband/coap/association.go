@@ -32,6 +32,9 @@ type Config struct {
 	Handle func(ctx context.Context, req Request) Response
 	// Path is what is known of the path; nil for nothing. It is asked before each message and must not block.
 	Path func() Path
+	// Silent is called when a message was sent several times without an acknowledgement, with the time of the first; nil
+	// for nobody. It is called with the association's lock held.
+	Silent func(since time.Time)
 	// MaxBody bounds a body that comes in blocks; 0 for 8 MiB.
 	MaxBody int
 }
@@ -80,6 +83,9 @@ const defaultMaxBody = 8 << 20
 func New(cfg Config) *Association {
 	if cfg.Path == nil {
 		cfg.Path = func() Path { return Path{} }
+	}
+	if cfg.Silent == nil {
+		cfg.Silent = func(time.Time) {}
 	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = defaultMaxBody

@@ -11,6 +11,9 @@ import (
 // maxTries is how often a message is sent. At 20 % loss in each direction, one in ten thousand is given up.
 const maxTries = 9
 
+// silentTries is how many tries without an acknowledgement are a sign that the peer has lost the session.
+const silentTries = 5
+
 // exchange is one confirmable message and what comes of it. The association's lock guards it.
 type exchange struct {
 	mid      uint16
@@ -123,6 +126,9 @@ func (a *Association) expired(e *exchange) {
 	if e.tries == maxTries {
 		e.finish(outcome{err: &TimeoutError{Tries: e.tries, After: time.Since(e.begun)}})
 		return
+	}
+	if e.tries >= silentTries {
+		a.cfg.Silent(e.begun)
 	}
 	a.count.retransmitted.Add(1)
 	e.rto = backoff(e.rto)
