@@ -27,20 +27,42 @@ type DeviceListChanges struct {
 // Empty says whether nothing changed.
 func (d DeviceListChanges) Empty() bool { return len(d.Changed)+len(d.Left) == 0 }
 
-// change notes that a user's keys are not what they were.
+// keysChanged notes that a user's keys are not what they were.
 func (s *Server) keysChanged(user string) {
 	d := &s.users.deviceLists
-	d.mu.Lock()
-	if d.changes == nil {
-		d.changes = map[string]Position{}
-	}
-	d.newest = s.Bump()
-	d.changes[user] = d.newest
+	s.stream.append(func(at Position) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.changes == nil {
+			d.changes = map[string]Position{}
+		}
+		d.newest = at
+		d.changes[user] = at
+		d.distrustLocked(user)
+	})
+	s.users.watchers.alert(anybody)
+}
+
+func (d *deviceLists) distrustLocked(user string) {
 	if known := d.remote[user]; known != nil {
 		known.stale = true
 	}
-	d.mu.Unlock()
-	s.users.watchers.alert(anybody)
+}
+
+// meet notes that a user has come into a room: what is known of the keys of those whom others meet there is from before,
+// when nobody may have told of changes.
+func (d *deviceLists) meet(user string, room *State) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.remote[user] != nil {
+		d.distrustLocked(user)
+		return
+	}
+	for other := range d.remote {
+		if room.Membership(other) == matrix.Join {
+			d.distrustLocked(other)
+		}
+	}
 }
 
 // deviceListContent is the content of an m.device_list_update EDU.

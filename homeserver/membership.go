@@ -67,7 +67,13 @@ func (s *Server) setMembership(user string, m Membership) {
 func (s *Server) noteMembers(r *room, before, after *State, position Position) {
 	for pdu := range after.Changes(before) {
 		k := pdu.Key()
-		if k.Type != matrix.TypeMember || serverOf(k.StateKey) != s.cfg.Name {
+		if k.Type != matrix.TypeMember {
+			continue
+		}
+		if pdu.Membership() == matrix.Join && before.Membership(k.StateKey) != matrix.Join {
+			s.users.deviceLists.meet(k.StateKey, after)
+		}
+		if serverOf(k.StateKey) != s.cfg.Name {
 			continue
 		}
 		s.members.set(k.StateKey, Membership{

@@ -267,6 +267,39 @@ func TestDeviceListsOfRooms(t *testing.T) {
 	})
 }
 
+// TestKeysOfStrangers: what changed while two servers shared no room is asked for when they do again, whoever went away
+// in between.
+func TestKeysOfStrangers(t *testing.T) {
+	for _, name := range []string{"asker-leaves", "other-leaves"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, alice, bob, room := together(t)
+				asker, other := alice, bob // bob leaves, and comes back through alice's server
+				if name == "asker-leaves" {
+					asker, other = bob, alice
+				}
+				other.uploadKeys()
+				synctest.Wait()
+				nameOf := func() any {
+					answer := asker.must("POST", "/v3/keys/query", object{"device_keys": object{other.user: []string{}}})
+					return dig(answer, "device_keys", other.user, other.device, "unsigned", "device_display_name")
+				}
+				if got := nameOf(); got != nil {
+					t.Fatalf("at first the device is called %v", got)
+				}
+				bob.must("POST", "/v3/rooms/"+esc(room)+"/leave", nil)
+				synctest.Wait()
+				other.must("PUT", "/v3/devices/"+other.device, object{"display_name": "new"})
+				bob.must("POST", "/v3/join/"+esc(room)+"?via=hs0", nil)
+				synctest.Wait()
+				if got := nameOf(); got != "new" {
+					t.Errorf("when they meet again the device is called %v", got)
+				}
+			})
+		})
+	}
+}
+
 func TestKeyBackup(t *testing.T) {
 	server, api := newServer(t, "hs0")
 	alice := newClient(t, server, api, "alice")
