@@ -36,5 +36,8 @@ type RefusedError struct {
 }
 
 func (e *RefusedError) Error() string {
+	if e.Status >= 500 {
+		return fmt.Sprintf("server %d was not able %s: %d %s %s", e.Server, e.What, e.Status, e.Code, e.Message)
+	}
 	return fmt.Sprintf("server %d refused %s: %d %s %s", e.Server, e.What, e.Status, e.Code, e.Message)
 }

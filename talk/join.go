@@ -2,11 +2,13 @@ package talk
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"time"
 )
 
-// maxVia is how many servers a join names that may help with it. The first is the room's creator.
+// maxVia is how many servers a join names that may help with it.
 const maxVia = 4
 
 // Join lets servers join a room, side by side, and returns at once with all of them "joining"; how they
@@ -70,33 +72,61 @@ func (t *Talk) joinInTurn(roomID string, server int) error {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
 	defer cancel()
+	for pause := firstPause; ; pause *= 2 {
+		err := t.joinOnce(ctx, roomID, server)
+		if pause > lastPause || !unreachable(err) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// Joins that reached no server of the room are tried again after these pauses: while many join at once, the links of
+// the creator may be busy for minutes with telling everybody of everybody. By then others can help.
+const (
+	firstPause = 5 * time.Second
+	lastPause  = 40 * time.Second
+)
+
+// unreachable is true when the homeserver says that no other server answered it.
+func unreachable(err error) bool {
+	var refused *RefusedError
+	return errors.As(err, &refused) && refused.Status == http.StatusBadGateway
+}
+
+func (t *Talk) joinOnce(ctx context.Context, roomID string, server int) error {
 	return t.accounts.ask(ctx, call{
 		server: server,
 		what:   "to join the room",
 		method: http.MethodPost,
-		path:   "/_matrix/client/v3/join/" + url.PathEscape(roomID) + "?" + t.via(roomID).Encode(),
+		path:   "/_matrix/client/v3/join/" + url.PathEscape(roomID) + "?" + t.via(roomID, server).Encode(),
 		body:   struct{}{},
 	}, nil)
 }
 
-// via names servers that are in the room. Both names of the parameter are given: "via" came with version
-// 1.12 of the client-server specification, before that it was "server_name".
-func (t *Talk) via(roomID string) url.Values {
+// via names servers that are in the room, beginning at another one for each newcomer, so that not all ask the same.
+// Both names of the parameter are given: "via" came with version 1.12 of the client-server specification, before
+// that it was "server_name".
+func (t *Talk) via(roomID string, newcomer int) url.Values {
 	query := make(url.Values)
 	room, err := t.Room(roomID)
 	if err != nil {
 		return query
 	}
+	var names []string
 	for _, m := range room.Members {
-		name, ok := t.servers.Name(m.Server)
-		if !ok || m.State != Joined {
-			continue
+		if name, ok := t.servers.Name(m.Server); ok && m.State == Joined {
+			names = append(names, name)
 		}
+	}
+	for i := range min(len(names), maxVia) {
+		name := names[(newcomer+i)%len(names)]
 		query.Add("via", name)
 		query.Add("server_name", name)
-		if len(query["via"]) == maxVia {
-			break
-		}
 	}
 	return query
 }

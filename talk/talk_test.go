@@ -224,6 +224,31 @@ func TestFailedJoinsSayWhyAndTryAgain(t *testing.T) {
 	})
 }
 
+func TestJoinsThatReachNobodyAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeServers(2)
+		tries := 0
+		f.joinError = func(int) (int, string) {
+			if tries++; tries < 3 {
+				return http.StatusBadGateway, `{"errcode":"M_UNKNOWN","error":"hs0 does not answer"}`
+			}
+			return 0, ""
+		}
+		talk := newTalk(f)
+		defer talk.Close()
+		room, err := talk.Create(t.Context(), NewRoom{Creator: 0, Members: []int{1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(firstPause + 2*firstPause + time.Second)
+		synctest.Wait()
+		room, _ = talk.Room(room.ID)
+		if room.Members[1].State != Joined || tries != 3 {
+			t.Errorf("after %d tries the member is %+v", tries, room.Members[1])
+		}
+	})
+}
+
 func TestJoinsEndWithTheirTimeAndWithClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeServers(3)
