@@ -501,3 +501,31 @@ func BenchmarkMessageEvent(b *testing.B) {
 		p.exchange(b, req, res)
 	}
 }
+
+// FuzzBodies: whatever a body is, it comes back: canonical if it can be, literally if not.
+func FuzzBodies(f *testing.F) {
+	f.Add([]byte(vectorJSON))
+	f.Add([]byte(`{"a":1.5}`))
+	f.Add(transaction(eventtest.New(f, "12", "@alice:hs0", nil).Create).Body)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		want := body
+		if canonical, err := matrix.CanonicalJSON(body); err == nil {
+			want = canonical
+		}
+		if len(want) == 0 {
+			want = nil
+		}
+		p := newPair()
+		for range 2 {
+			message, sent := p.coder.EncodeRequest(Request{Method: "PUT", Target: "/", Body: body}, p.client, DictionaryVersion)
+			req, err := p.coder.DecodeRequest(message, "PUT", p.server, testLimit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(req.Body) != string(want) {
+				t.Fatalf("got %q, want %q", req.Body, want)
+			}
+			sent.Acknowledge()
+		}
+	})
+}
