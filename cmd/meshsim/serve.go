@@ -14,12 +14,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"meshsim/mesh/meshfile"
+	"meshsim/port/netstack"
 	"meshsim/topo"
 )
 
 // run serves a mesh until the context ends.
 func (o *options) run(c *cobra.Command, args []string) error {
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: o.level}))
+	netstack.LogTo(log)
 	plan := meshfile.Plan{Settings: topo.Defaults()}
 	if len(args) > 0 {
 		o.file = args[0]
