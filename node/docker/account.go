@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Synapse's protocol asks for it
+	"crypto/sha1" // Synapse asks for it
 	"encoding/hex"
 	"encoding/json"
 	"fmt"

@@ -241,3 +241,31 @@ func TestCloseEndsWhatRuns(t *testing.T) {
 		t.Error("a closed driver started a server")
 	}
 }
+
+// A start that is called off at any moment leaves no container, and the server can be started afterwards.
+func TestStartsCalledOff(t *testing.T) {
+	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+	d := driver(t, config(t, m, discard{}))
+	defer d.Close()
+	spec := node.Spec{Name: "hesitant", Kind: d.Kind()}
+	m.Name(spec)
+	for _, after := range []time.Duration{time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond, 600 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		n, err := d.Start(ctx, spec, m)
+		cancel()
+		var failed *node.StartError
+		if !errors.As(err, &failed) {
+			t.Fatalf("called off after %v: %v, %v", after, n, err)
+		}
+		if left := kept(t, spec.Name); strings.Contains(left, "\n") { // the volume may stay
+			t.Errorf("called off after %v, left %s", after, left)
+		}
+	}
+	n, err := d.Start(t.Context(), spec, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

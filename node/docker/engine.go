@@ -104,8 +104,11 @@ func (o *order) labels() map[string]string {
 	return map[string]string{labelOwner: string(self()), labelServer: o.server}
 }
 
-// create makes a container with its volume, and starts nothing.
+// create makes a container with its volume, and starts nothing. It is not called off in the middle: nobody would know
+// whether there is a container of that name.
 func (e *engine) create(ctx context.Context, o *order) (id string, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineLimit)
+	defer cancel()
 	volume := client.VolumeCreateOptions{Name: o.name, Labels: o.labels()}
 	if _, err := e.api.VolumeCreate(ctx, volume); err != nil {
 		return "", e.explain(err)
@@ -119,8 +122,7 @@ func (e *engine) create(ctx context.Context, o *order) (id string, err error) {
 		return "", e.explain(err)
 	}
 	if err := e.copyFiles(ctx, created.ID, o.preset.Data, o.files); err != nil {
-		e.remove(created.ID)
-		return "", err
+		return "", errors.Join(err, e.remove(created.ID))
 	}
 	return created.ID, nil
 }

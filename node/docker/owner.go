@@ -25,7 +25,7 @@ func ownerOf(pid int) owner {
 		return ""
 	}
 	// The second field is the command in parentheses and may contain anything (proc_pid_stat(5)).
-	const state, startTime = 3 - 3, 22 - 3 // of the fields after it
+	const state, startTime = 0, 22 - 3 // of the fields after it, where the third is the first
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(fields) <= startTime || strings.ContainsAny(string(fields[state]), "ZX") {
 		return ""
