@@ -248,3 +248,21 @@ func TestDevices(t *testing.T) {
 	alice.must("DELETE", path, object{"auth": auth})
 	alice.refused("GET", path, nil, 401, "M_UNKNOWN_TOKEN")
 }
+
+func TestDeactivate(t *testing.T) {
+	server, api := newServer(t, "hs0")
+	alice, bob := newClient(t, server, api, "alice"), newClient(t, server, api, "bob")
+	room := alice.createRoom(object{"preset": "public_chat"})
+	bob.must("POST", "/v3/rooms/"+esc(room)+"/join", nil)
+	if status, answer := bob.do("POST", "/v3/account/deactivate", object{}); status != 401 || answer["flows"] == nil {
+		t.Errorf("without the password: %d %v", status, answer)
+	}
+	auth := object{"type": "m.login.password", "password": "secret", "identifier": object{"type": "m.id.user", "user": "bob"}}
+	bob.must("POST", "/v3/account/deactivate", object{"auth": auth})
+	bob.refused("GET", "/v3/account/whoami", nil, 401, "M_UNKNOWN_TOKEN")
+	bob.refused("POST", "/v3/login", object{"type": "m.login.password", "user": "bob", "password": "secret"}, 403, "M_FORBIDDEN")
+	bob.refused("POST", "/v3/register", object{"username": "bob", "password": "x", "auth": object{"type": "m.login.dummy"}}, 400, "M_USER_IN_USE")
+	if got := alice.must("GET", statePath(room, "m.room.member", bob.user), nil)["membership"]; got != "leave" {
+		t.Errorf("the membership of a deactivated user: %v", got)
+	}
+}

@@ -230,6 +230,23 @@ func changePassword(c *call) (any, error) {
 	return empty{}, nil
 }
 
+// deactivate ends the user's account for good.
+func deactivate(c *call) (any, error) {
+	var in struct {
+		Auth json.RawMessage `json:"auth"`
+	}
+	if err := c.decode(&in); err != nil {
+		return nil, err
+	}
+	if err := c.interact(in.Auth, passwordStage, c.checkOwnPassword); err != nil {
+		return nil, err
+	}
+	if err := c.server.Deactivate(c.r.Context(), c.user()); err != nil {
+		return nil, err
+	}
+	return map[string]string{"id_server_unbind_result": "no-support"}, nil // there is no identity server
+}
+
 func (c *call) logoutOthers() error {
 	devices, err := c.server.Devices(c.user())
 	if err != nil {

@@ -47,6 +47,7 @@ func (t *table) accounts() {
 	t.stable(http.MethodPost, "/logout/all", logoutAll)
 	t.stable(http.MethodGet, "/account/whoami", whoami)
 	t.stable(http.MethodPost, "/account/password", changePassword)
+	t.stable(http.MethodPost, "/account/deactivate", deactivate)
 	t.stable(http.MethodGet, "/devices", listDevices)
 	t.stable(http.MethodGet, "/devices/{deviceId}", getDevice)
 	t.stable(http.MethodPut, "/devices/{deviceId}", putDevice)
