@@ -115,7 +115,7 @@ func (e *Endpoint) finish(t *talk) {
 	idle := t.retired && t.requests == 0
 	e.mu.Unlock()
 	if idle {
-		e.drop(t)
+		go e.drop(t) // it waits for handlers, and the caller may be one of them
 	}
 }
 
