@@ -1,6 +1,7 @@
 package clientapi_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -159,5 +160,31 @@ func TestPresenceOverFederation(t *testing.T) {
 			t.Errorf("alice's presence when she syncs: %v", got)
 		}
 		bob.refused("GET", "/v3/sync?set_presence=asleep", nil, 400, "M_INVALID_PARAM")
+	})
+}
+
+// FuzzEDUs: whatever another server sends as EDUs, this one goes on, and its users' syncs are JSON.
+func FuzzEDUs(f *testing.F) {
+	server, api := newServer(f, "hs0")
+	alice := newClient(f, server, api, "alice")
+	room := alice.createRoom(object{"preset": "public_chat"})
+	for _, seed := range []string{
+		`{"edu_type":"m.typing","content":{"room_id":"` + room + `","user_id":"@bob:hs1","typing":true}}`,
+		`{"edu_type":"m.receipt","content":{"` + room + `":{"m.read":{"@bob:hs1":{"data":{"ts":1},"event_ids":["$x"]}}}}}`,
+		`{"edu_type":"m.presence","content":{"push":[{"user_id":"@bob:hs1","presence":"online","last_active_ago":1}]}}`,
+		`{"edu_type":"m.direct_to_device","content":{"sender":"@bob:hs1","type":"x","message_id":"1","messages":{"@alice:hs0":{"*":{}}}}}`,
+		`{"edu_type":"m.direct_to_device","content":{"sender":"@bob:hs1","type":"x","message_id":"2","messages":{"@alice:hs0":null}}}`,
+		`{"edu_type":"m.device_list_update","content":{"user_id":"@bob:hs1","prev_id":[{}]}}`,
+		`{"edu_type":"m.signing_key_update","content":null}`, `null`, `[]`, `{"content":`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		alice.t = t
+		server.ReceiveEDUs("hs1", raws(text))
+		status, body := alice.raw(t.Context(), "GET", "/_matrix/client/v3/sync", "")
+		if status != 200 || !json.Valid(body) {
+			t.Errorf("after %q a sync answers %d %s", text, status, body)
+		}
 	})
 }
