@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (n *running) create(ctx context.Context, image string) (pid int, err error)
 // begin puts the container into the mesh and waits until the homeserver answers and has its account.
 func (n *running) begin(ctx context.Context, pid int, mesh node.Network) error {
 	if err := n.join(pid, mesh); err != nil {
-		return err
+		return n.orDied(err)
 	}
 	if err := n.awaitReady(ctx); err != nil {
 		return err
@@ -104,6 +105,19 @@ func (n *running) begin(ctx context.Context, pid int, mesh node.Network) error {
 	}
 	n.resident.account = true
 	return nil
+}
+
+// diedGrace is how long the engine may take to notice that a process has ended.
+const diedGrace = 2 * time.Second
+
+// orDied returns the reason for which the container has ended, where it has: then err is only what came of it.
+func (n *running) orDied(err error) error {
+	select {
+	case <-n.exited:
+		return cmp.Or(n.err, err)
+	case <-time.After(diedGrace):
+		return err
+	}
 }
 
 // readyPause is the time between two looks whether the homeserver answers.
@@ -120,10 +134,7 @@ func (n *running) awaitReady(ctx context.Context) error {
 		select {
 		case <-pause.C:
 		case <-n.exited:
-			if n.err == nil {
-				return errClosed // ended by us
-			}
-			return n.err
+			return cmp.Or(n.err, errClosed) // the latter when it was ended by us
 		case <-ctx.Done():
 			return fmt.Errorf("it did not answer in time: %w", ctx.Err())
 		}
