@@ -73,6 +73,40 @@ for (const [width, height] of [
   }
 }
 
+for (const scheme of ["light", "dark"]) {
+  test(`axe finds nothing, ${scheme}`, async () => {
+    const ui = await open(browser, mesh.url, { scheme });
+    const { page } = ui;
+    const found = [];
+    const clean = async (where) => found.push(...(await ui.barriers()).map((barrier) => `${where}: ${barrier}`));
+    for (const tab of ["Talk", "Events", "Settings", "Servers"]) {
+      await page.getByRole("tab", { name: tab }).click();
+      await clean(tab);
+    }
+    await page.getByRole("list", { name: "Links" }).getByRole("button").first().click();
+    await page.getByTestId("link-inspector").getByText("Advanced").click();
+    await clean("the inspector of a link");
+    await page.getByRole("list", { name: "Servers" }).getByRole("button").first().click();
+    await page.getByTestId("server-inspector").waitFor();
+    await clean("the inspector of a server");
+    await page.keyboard.press("Control+a");
+    await page.getByTestId("group-inspector").waitFor();
+    await clean("the inspector of several");
+    for (const [button, dialog] of [
+      ["Find or do", "Find or do"],
+      ["Place many servers", "Place many servers"],
+      ["Keys and gestures", "Keys and gestures"],
+    ]) {
+      await page.getByRole("button", { name: button, exact: true }).click();
+      await page.getByRole("dialog", { name: dialog }).waitFor();
+      await clean(dialog);
+      await page.keyboard.press("Escape");
+    }
+    assert.deepEqual(found, []);
+    await ui.close();
+  });
+}
+
 test("what is selected is not hidden by its inspector", async () => {
   const ui = await open(browser, mesh.url);
   await ui.page.getByRole("tab", { name: "Servers" }).click();

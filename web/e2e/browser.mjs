@@ -1,5 +1,6 @@
 // The browser, and the page as a person handles it.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -15,6 +16,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ARTEFACTS = fileURLToPath(new URL("../../artefacts/", import.meta.url));
 
 /** The browser that CHROMIUM names, or the first found on the PATH. */
@@ -148,6 +150,13 @@ export class Board {
       }
       return samples;
     }, ms);
+  }
+
+  /** What axe finds wrong for those who read with a screen reader or see little, in words. */
+  async barriers() {
+    await this.page.evaluate(AXE);
+    const { violations } = await this.page.evaluate(() => window.axe.run());
+    return violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).join(", ")}`);
   }
 
   async screenshot(name) {

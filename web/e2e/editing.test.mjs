@@ -213,6 +213,24 @@ test("a server is paused, stopped and started; its client URL is copied", async 
   await ui.screenshot("server-inspector-1280");
 });
 
+test("pointing at a server that is reached shows the path to it", async () => {
+  await mesh.place([
+    [440, 150],
+    [640, 150],
+    [840, 150],
+  ]);
+  await running(3);
+  await ui.click({ x: 440, y: 150 });
+  const blue = () => ui.pixels(0, "#2857d9");
+  const reached = ui.page.getByTestId("server-inspector").getByRole("listitem");
+  await reached.nth(1).waitFor();
+  await reached.filter({ hasText: "direct" }).hover();
+  const near = await until("the one link is shown", blue);
+  await reached.filter({ hasText: "2 hops" }).hover();
+  await until("both links are shown", async () => (await blue()) > 1.4 * near);
+  await ui.screenshot("path-1280");
+});
+
 test("Delete removes a server, and Ctrl-Z brings the same one back", async () => {
   const [a] = await mesh.place([[500, 300]]);
   await running(1);

@@ -52,7 +52,17 @@ test("five servers are put in a room, one says something, and it is watched to a
   await ui.screenshot("talked-1280");
 
   await page.getByRole("tab", { name: "Events" }).click();
-  await page.getByTestId("events").getByText("m.room.message").first().waitFor();
+  const feed = page.getByTestId("events");
+  await feed.getByText("m.room.message").first().waitFor();
+  await feed.getByText("m.room.member").first().waitFor();
+  await page.getByLabel("Type").selectOption("m.room.message");
+  await feed.getByText("m.room.member").first().waitFor({ state: "detached" });
+  await feed.getByRole("button", { name: "m.room.message" }).click();
+  const bars = feed.getByTestId("waterfall").getByRole("listitem");
+  await bars.filter({ hasText: / ms| s$/ }).nth(3).waitFor();
+  assert.equal(await bars.count(), 4, "a bar for each of the others");
+  await bars.first().hover();
+  await until("its path is shown on the canvas", async () => (await ui.pixels(0, "#2857d9")) > 40);
   await ui.screenshot("events-1280");
 
   // A second reader that comes later finds the same.

@@ -40,6 +40,8 @@ export class App {
   dock = $state<DockTab | undefined>("talk");
   /** The room that Talk shows. */
   room = $state<string | undefined>(undefined);
+  /** Links shown as a path, because something that took them is pointed at. */
+  highlight = $state.raw<ReadonlySet<LinkKey> | undefined>(undefined);
   /** What a screen reader is told. */
   announcement = $state("");
 
@@ -147,7 +149,7 @@ export class App {
   }
 
   name(id: number): string {
-    return this.mesh.servers.get(id)?.name ?? `server ${String(id)}`;
+    return this.mesh.servers.get(id)?.name ?? this.mesh.gone.get(id) ?? `server ${String(id)}`;
   }
 
   /** The ids of the running servers, in order. */

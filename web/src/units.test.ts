@@ -10,8 +10,7 @@ import {
   parseMinimum,
   parsePercent,
   parseReach,
-  parseWhole,
-} from "./units";
+  parseWhole, plainDurations } from "./units";
 
 function value<T>(parsed: { ok: true; value: T } | { ok: false; error: string }): T | string {
   return parsed.ok ? parsed.value : parsed.error;
@@ -106,4 +105,10 @@ describe("formatting", () => {
   ])("%s", (got, want) => {
     expect(got).toBe(want);
   });
+});
+
+it("writes a program's durations as people do, and leaves the rest alone", () => {
+  expect(plainDurations("no answer after 1m30.000482913s, the last in 1.499382ms")).toBe("no answer after 1.5 min, the last in 1.5 ms");
+  expect(plainDurations("hs3 did not answer within 30s")).toBe("hs3 did not answer within 30 s");
+  expect(plainDurations("dial 10.0.0.3:8448: event $a-12s of hs12s, 3 servers")).toBe("dial 10.0.0.3:8448: event $a-12s of hs12s, 3 servers");
 });

@@ -24,6 +24,8 @@ const TIMES: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
+const GO_UNITS: Readonly<Record<string, number>> = { ns: 1e-6, µs: 0.001, ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
 function good<T>(value: T): Parsed<T> {
   return { ok: true, value };
 }
@@ -113,6 +115,14 @@ export function formatLatency(ms: number): string {
   if (ms >= 10_000) return `${figures(ms / 1000)} s`;
   if (ms >= 100 || Number.isInteger(ms)) return `${String(Math.round(ms))} ms`;
   return `${figures(ms)} ms`;
+}
+
+/** Durations that a program wrote, such as `1m30.000482913s` or `1.499382ms`, as people write them. */
+export function plainDurations(sentence: string): string {
+  return sentence.replace(/(?<![\w.:$%/-])(?:\d+(?:\.\d+)?(?:h|ms|m|s|µs|ns))+(?![\w-])/g, (written) => {
+    const parts = [...written.matchAll(/([0-9.]+)(ms|µs|ns|h|m|s)/g)];
+    return formatLatency(parts.reduce((ms, [, n, unit]) => ms + Number(n) * (GO_UNITS[unit ?? ""] ?? 0), 0));
+  });
 }
 
 export function formatPercent(value: number): string {

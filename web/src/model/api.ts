@@ -1,4 +1,5 @@
 /** The operations of /api/v1. Every refusal is a [Refusal], which carries the mesh's own sentence. */
+import { plainDurations } from "../units";
 import type { LinkCounters, LinkPins, Message, NewRoom, NewServer, Room, Server, Settings } from "./types";
 
 const ROOT = "/api/v1";
@@ -74,5 +75,5 @@ function capitalised(sentence: string): string {
 
 /** The sentence to show for whatever was thrown. */
 export function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return plainDurations(error instanceof Error ? error.message : String(error));
 }

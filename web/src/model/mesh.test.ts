@@ -20,6 +20,14 @@ it("leaves servers that are gone out of a snapshot", () => {
   expect([...snapshot.servers.keys()]).toEqual([0, 1]);
 });
 
+it("keeps the names of servers that are gone", () => {
+  const next = withDiff(snapshot, { version: 8, servers: [server(1, 0, 0, { state: "gone" })] });
+  expect([...next.gone.entries()]).toEqual([
+    [2, "hs2"],
+    [1, "hs1"],
+  ]);
+});
+
 describe("a diff", () => {
   it("adds, changes and removes, and leaves the old mesh alone", () => {
     const next = withDiff(snapshot, {

@@ -12,6 +12,8 @@ export interface Mesh {
   readonly settings: Settings;
   /** By id; servers that are gone are not in it. */
   readonly servers: ReadonlyMap<number, Server>;
+  /** The names of servers that are gone, by id. */
+  readonly gone: ReadonlyMap<number, string>;
   readonly links: ReadonlyMap<LinkKey, Link>;
   readonly rooms: ReadonlyMap<string, Room>;
   readonly kinds: readonly string[];
@@ -37,6 +39,7 @@ export const EMPTY: Mesh = {
   version: 0,
   settings: DEFAULTS,
   servers: new Map(),
+  gone: new Map(),
   links: new Map(),
   rooms: new Map(),
   kinds: [],
@@ -57,6 +60,7 @@ export function fromSnapshot(frame: SnapshotFrame): Mesh {
     version: frame.version,
     settings: frame.settings,
     servers: new Map(present.map((s) => [s.id, s])),
+    gone: withGone(new Map(), frame.servers ?? []),
     links: new Map((frame.links ?? []).map((l) => [linkKey(l.a, l.b), l])),
     rooms: new Map((frame.rooms ?? []).map((r) => [r.id, r])),
     kinds: frame.kinds ?? [],
@@ -70,6 +74,7 @@ export function withDiff(mesh: Mesh, diff: DiffFrame): Mesh {
     version: diff.version,
     settings: diff.settings ?? mesh.settings,
     servers: withServers(mesh.servers, diff.servers ?? []),
+    gone: withGone(mesh.gone, diff.servers ?? []),
     links: withLinks(mesh.links, diff),
     rooms: diff.rooms?.length ? new Map([...mesh.rooms, ...diff.rooms.map((r) => [r.id, r] as const)]) : mesh.rooms,
     kinds: mesh.kinds,
@@ -84,6 +89,11 @@ function withServers(servers: Mesh["servers"], changed: readonly Server[]): Mesh
     else next.set(s.id, s);
   }
   return next;
+}
+
+function withGone(names: Mesh["gone"], changed: readonly Server[]): Mesh["gone"] {
+  const gone = changed.filter((s) => s.state === "gone");
+  return gone.length > 0 ? new Map([...names, ...gone.map((s) => [s.id, s.name] as const)]) : names;
 }
 
 function withLinks(links: Mesh["links"], diff: DiffFrame): Mesh["links"] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Traffic } from "./traffic";
+import { handedMS, Traffic, type Tracked } from "./traffic";
 import type { EventsFrame } from "./types";
 
 const info = { id: "$a", type: "m.room.message", room: "!r:hs0", sender: "@matthew:hs0", bytes: 400 };
@@ -73,7 +73,23 @@ describe("traffic", () => {
     expect(traffic.events.get("$a")?.deliveries.get(3)?.failure).toBe("no route");
     traffic.record(sent(80, { sent: [{ event: "$a", from: 0, to: [3], path: [5], at_ms: [80], transport: "https", attempt: [2] }] }));
     traffic.record(received(200, 3));
-    expect(traffic.medianDelayMS()).toBe(120);
+    expect(traffic.medianDelayMS()).toBe(150);
+  });
+
+  it("says nothing of the delay where only a retry was seen", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(80, { sent: [{ event: "$a", from: 0, to: [3], path: [5], at_ms: [80], transport: "https", attempt: [4] }] }));
+    traffic.record(received(200, 3));
+    expect(traffic.medianDelayMS()).toBeUndefined();
+    expect(handedMS(traffic.events.get("$a") as Tracked, 0)).toBeUndefined();
+  });
+
+  it("knows when a server first handed an event over, also to another", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(100));
+    traffic.record(sent(9000, { sent: [{ event: "$a", from: 0, to: [3], path: [5], at_ms: [9000], transport: "https" }] }));
+    expect(handedMS(traffic.events.get("$a") as Tracked, 0)).toBe(100);
+    expect(handedMS(traffic.events.get("$a") as Tracked, 1)).toBeUndefined();
   });
 
   it("keeps a receipt whose sending it did not see", () => {

@@ -8,6 +8,7 @@ export interface Delivery {
   readonly from: number;
   readonly to: number;
   sentMS: number; // on the stream's clock, of the first attempt seen; NaN where none was
+  triedMS?: number; // when the first attempt was sent or, where it could not be, failed; absent where it was not seen
   readonly path: readonly number[];
   attempt: number;
   receivedMS?: number;
@@ -22,6 +23,15 @@ export interface Tracked {
   readonly firstMS: number;
   /** By destination. */
   readonly deliveries: Map<number, Delivery>;
+}
+
+/**
+ * When a server first handed an event to the transport, for whichever destination: what then waits for its turn
+ * behind an unreachable server's retries is late from here on. Undefined where no first attempt was seen.
+ */
+export function handedMS(tracked: Tracked, from: number): number | undefined {
+  const tried = [...tracked.deliveries.values()].flatMap((d) => (d.from === from ? (d.triedMS ?? []) : []));
+  return tried.length > 0 ? Math.min(...tried) : undefined;
 }
 
 /** What one frame started and ended, for those who animate it. */
@@ -95,7 +105,8 @@ export class Traffic {
           if (Number.isNaN(known.sentMS)) known.sentMS = sentMS;
           known.failure = undefined;
         } else if (!known) {
-          tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt });
+          const tried = attempt === 1 ? { triedMS: sentMS } : {};
+          tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt, ...tried });
         }
         out.departures.push({ event: group.event, from: group.from, to, path, atMS: sentMS, attempt });
       });
@@ -116,7 +127,7 @@ export class Traffic {
         Object.assign(delivery, { receivedMS: atMS, basis: group.basis?.[i], outcome });
         delete delivery.failure;
         this.received++;
-        this.#delay(atMS - delivery.sentMS);
+        this.#delay(atMS - (delivery.triedMS ?? NaN));
       });
     }
   }
@@ -127,6 +138,7 @@ export class Traffic {
         const { deliveries } = this.#track(event, frame.at_ms);
         const delivery = deliveries.get(txn.to) ?? { from: txn.from, to: txn.to, sentMS: NaN, path: [], attempt: txn.attempt };
         deliveries.set(txn.to, delivery);
+        if (txn.attempt === 1) delivery.triedMS ??= txn.at_ms;
         if (delivery.receivedMS === undefined) delivery.failure = txn.reason;
         out.failures.push({ event, from: txn.from, to: txn.to, atMS: txn.at_ms, reason: txn.reason });
       }

@@ -17,7 +17,7 @@ function input(more: Partial<SceneInput> = {}): SceneInput {
     moves: new Map(),
     selection: undefined,
     hover: undefined,
-    tree: new Set(),
+    tree: undefined,
     tints: new Map(),
     load: new Map(),
     measure: (text) => 6 * text.length,
@@ -65,7 +65,7 @@ describe("the scene", () => {
   it("shows the routes of the selected server and dims the rest", () => {
     const scene = buildScene(input({ selection: { kind: "server", id: 0 }, tree: new Set(["0-1"]) }));
     expect(scene.links[0]?.look).toBe("route");
-    expect(buildScene(input({ selection: { kind: "server", id: 0 } })).links[0]?.look).toBe("dimmed");
+    expect(buildScene(input({ selection: { kind: "server", id: 0 }, tree: new Set() })).links[0]?.look).toBe("dimmed");
   });
 
   it("leaves out links that are out of sight", () => {

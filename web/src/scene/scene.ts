@@ -21,8 +21,8 @@ export interface SceneInput {
   readonly moves: ReadonlyMap<number, World>;
   readonly selection: Target;
   readonly hover: Target;
-  /** Links of the shortest paths of the selected server. */
-  readonly tree: ReadonlySet<string>;
+  /** Links that are shown as paths, the others dimmed; undefined where none are. */
+  readonly tree: ReadonlySet<string> | undefined;
   /** The colour of the event last processed, by server. */
   readonly tints: ReadonlyMap<number, string>;
   /** Share of the rate in use, 0 to 1, by link. */
@@ -137,8 +137,8 @@ function lookOf(key: LinkKey, input: SceneInput): LinkLook {
   const is = (t: Target) => t?.kind === "link" && t.key === key;
   if (is(input.selection)) return "selected";
   if (is(input.hover)) return "hovered";
-  if (input.selection?.kind === "server") return input.tree.has(key) ? "route" : "dimmed";
-  return "plain";
+  if (!input.tree) return "plain";
+  return input.tree.has(key) ? "route" : "dimmed";
 }
 
 function rank(look: LinkLook): number {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import type { Tracked } from "../model/traffic";
-import { entryOf, inOrder, reachOf, serverOf } from "./ledger";
+import { entryOf, inOrder, reachOf, sayReach, serverOf } from "./ledger";
 
 const message = { event_id: "$a", type: "m.room.message", sender: "@matthew:hs0", body: "hello", ts: 5 };
 const idOf = (name: string) => (name.startsWith("hs") ? Number(name.slice(2)) : undefined);
 
 function delivery(to: number, more: object = {}) {
-  return [to, { from: 0, to, sentMS: 100, path: [], attempt: 1, ...more }] as const;
+  return [to, { from: 0, to, sentMS: 100, triedMS: 100, path: [], attempt: 1, ...more }] as const;
 }
 
 const tracked: Tracked = {
@@ -17,7 +17,11 @@ const tracked: Tracked = {
 };
 
 describe("who has a message", () => {
-  const entry = entryOf(message, [0, 1, 2, 3, 4, 5], new Map([[4, new Set(["$a"])]]), tracked, idOf);
+  const views = new Map([
+    [4, new Set(["$a"])],
+    [5, new Set<string>()],
+  ]);
+  const entry = entryOf(message, [0, 1, 2, 3, 4, 5, 6], views, tracked, idOf);
 
   it("joins what servers say with what was seen", () => {
     expect(entry.holdings).toEqual([
@@ -27,12 +31,28 @@ describe("who has a message", () => {
       { server: 3, state: "failed", why: "refused" },
       { server: 4, state: "has" },
       { server: 5, state: "missing" },
+      { server: 6, state: "unknown" },
     ]);
   });
 
   it("does not count the author", () => {
-    expect(reachOf(entry)).toEqual({ have: 2, of: 5 });
+    expect(reachOf(entry)).toEqual({ have: 2, of: 6, unknown: 1 });
   });
+
+  it("counts the delay of a retried one from the first handing, and says that it was retried", () => {
+    const late = delivery(1, { sentMS: 9000, triedMS: undefined, attempt: 3, receivedMS: 10_113 });
+    const holdings = entryOf(message, [1], new Map(), { ...tracked, deliveries: new Map([late, delivery(2)]) }, idOf).holdings;
+    expect(holdings).toEqual([{ server: 1, state: "has", delayMS: 10_013, retried: true }]);
+    const unseen = entryOf(message, [1], new Map(), { ...tracked, deliveries: new Map([late]) }, idOf).holdings;
+    expect(unseen).toEqual([{ server: 1, state: "has", retried: true }]);
+  });
+});
+
+it("claims nothing of those that were not asked", () => {
+  expect(sayReach({ have: 3, of: 3, unknown: 0 })).toBe("all have it");
+  expect(sayReach({ have: 2, of: 3, unknown: 0 })).toBe("2 of 3 have it");
+  expect(sayReach({ have: 39, of: 91, unknown: 52 })).toBe("39 of 39 have it, 52 not asked");
+  expect(sayReach({ have: 0, of: 4, unknown: 4 })).toBe("not asked yet");
 });
 
 it("reads the server from a user id", () => {

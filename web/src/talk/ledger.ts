@@ -1,14 +1,20 @@
 /**
  * Who has which message: what servers said they have, joined with what the traffic reported. Pure.
  */
-import type { Tracked } from "../model/traffic";
+import { handedMS, type Tracked } from "../model/traffic";
 import type { Message } from "../model/types";
 
 export interface Holding {
   readonly server: number;
-  /** "author" wrote it, "has" received it, "waiting" was sent it and has not answered, "failed" was not reached. */
-  readonly state: "author" | "has" | "waiting" | "failed" | "missing";
+  /**
+   * "author" wrote it, "has" received it, "waiting" was sent it and has not answered, "failed" was not reached,
+   * "missing" was asked and has it not; of "unknown" nothing was seen, and it was not asked.
+   */
+  readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "unknown";
+  /** From the author's first handing it to the transport; absent where that was not seen. */
   readonly delayMS?: number;
+  /** Whether an attempt to send it had failed before. */
+  readonly retried?: true;
   readonly why?: string;
 }
 
@@ -45,19 +51,41 @@ function holdingOf(
 ): Holding {
   if (server === author) return { server, state: "author" };
   const delivery = tracked?.deliveries.get(server);
-  if (delivery?.receivedMS !== undefined) {
-    const delayMS = delivery.receivedMS - delivery.sentMS;
-    return Number.isFinite(delayMS) ? { server, state: "has", delayMS } : { server, state: "has" };
+  if (tracked && delivery?.receivedMS !== undefined) {
+    const handed = handedMS(tracked, delivery.from);
+    return {
+      server,
+      state: "has",
+      ...(handed === undefined ? {} : { delayMS: delivery.receivedMS - handed }),
+      ...(delivery.attempt > 1 ? { retried: true } : {}),
+    };
   }
   if (views.get(server)?.has(message.event_id)) return { server, state: "has" };
   if (delivery?.failure !== undefined) return { server, state: "failed", why: delivery.failure };
-  return { server, state: delivery ? "waiting" : "missing" };
+  if (delivery) return { server, state: "waiting" };
+  return { server, state: views.has(server) ? "missing" : "unknown" };
+}
+
+export interface Reach {
+  readonly have: number;
+  readonly of: number;
+  /** Of how many it is not known. */
+  readonly unknown: number;
 }
 
 /** How many of the others have it, of how many. */
-export function reachOf(entry: Entry): { have: number; of: number } {
+export function reachOf(entry: Entry): Reach {
   const others = entry.holdings.filter((h) => h.state !== "author");
-  return { have: others.filter((h) => h.state === "has").length, of: others.length };
+  const count = (state: Holding["state"]) => others.filter((h) => h.state === state).length;
+  return { have: count("has"), of: others.length, unknown: count("unknown") };
+}
+
+/** The reach as a sentence that holds whatever those say that were not asked. */
+export function sayReach({ have, of, unknown }: Reach): string {
+  if (have === of) return "all have it";
+  if (unknown === of) return "not asked yet";
+  if (unknown === 0) return `${String(have)} of ${String(of)} have it`;
+  return `${String(have)} of ${String(of - unknown)} have it, ${String(unknown)} not asked`;
 }
 
 /** Messages in the order they were written, by the clocks of their authors. */

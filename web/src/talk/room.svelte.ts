@@ -31,8 +31,8 @@ export class RoomView {
   /** Adds a message that was just sent, before any server is asked. */
   add(message: Message, server: number): void {
     this.messages = new Map(this.messages).set(message.event_id, message);
-    const has = new Set(this.views.get(server)).add(message.event_id);
-    this.views = new Map(this.views).set(server, has);
+    const view = this.views.get(server); // one that was never asked stays so: it may have more than this
+    if (view) this.views = new Map(this.views).set(server, new Set(view).add(message.event_id));
   }
 
   async #ask(server: number): Promise<void> {
