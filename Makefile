@@ -5,7 +5,7 @@ PKGS     := ./...
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
 VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
-.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e bench clean
+.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e clients bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -16,7 +16,7 @@ build: ## the program, ./meshsim
 run: ## start it on http://localhost:3000
 	$(GO) run ./cmd/meshsim
 
-test: deps vet lint race seeds page page-dist e2e ## everything, on a fresh machine too
+test: deps vet lint race seeds page page-dist e2e clients ## everything, on a fresh machine too
 
 deps: ## what the tests need: Chromium (Debian) and the page's npm packages
 	scripts/deps
@@ -48,6 +48,9 @@ page-dist: ## the committed page and its wire types are what the sources give
 
 e2e: build ## the real page, in headless Chromium; screenshots in artefacts/
 	cd web && MESHSIM=$(CURDIR)/meshsim npm run --silent e2e
+
+clients: build ## matrix-nio and matrix-js-sdk talk to each other, encrypted, across the mesh
+	MESHSIM_BINARY=$(CURDIR)/meshsim homeserver/clientapi/testdata/clients/run.sh
 
 bench: ## the figures of docs/figures.md, side by side
 	scripts/bench
