@@ -5,7 +5,7 @@ PKGS     := ./...
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
 VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
-.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e clients bench clean
+.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e clients test-docker bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -16,18 +16,18 @@ build: ## the program, ./meshsim
 run: ## start it on http://localhost:3000
 	$(GO) run ./cmd/meshsim
 
-test: deps vet lint race seeds page page-dist e2e clients ## everything, on a fresh machine too
+test: deps vet lint race seeds page page-dist e2e clients test-docker ## everything, on a fresh machine too
 
 deps: ## what the tests need: Chromium (Debian) and the page's npm packages
 	scripts/deps
 
 vet:
-	$(GO) vet -tags virtualtime $(PKGS)
+	$(GO) vet -tags virtualtime,docker $(PKGS)
 	$(GO) vet $(PKGS)
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt -w:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 
 lint:
-	$(GO) tool staticcheck -tags virtualtime $(PKGS)
+	$(GO) tool staticcheck -tags virtualtime,docker $(PKGS)
 	$(GO) mod tidy -diff
 
 unit: ## Go tests, without the race detector: the quick look
@@ -51,6 +51,10 @@ e2e: build ## the real page, in headless Chromium; screenshots in artefacts/
 
 clients: build ## matrix-nio and matrix-js-sdk talk to each other, encrypted, across the mesh
 	MESHSIM_BINARY=$(CURDIR)/meshsim homeserver/clientapi/testdata/clients/run.sh
+
+test-docker: ## stock Synapse in containers, as root; skips with the reason where it cannot be had
+	scripts/engine || [ $$? = 3 ]
+	$(GO) test -tags docker -timeout 30m ./node/docker ./cmd/meshsim
 
 bench: ## the figures of docs/figures.md, side by side
 	scripts/bench
