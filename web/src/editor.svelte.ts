@@ -5,6 +5,7 @@ import { api, type LifeCycleAction, Refusal } from "./model/api";
 import { type Edit, History } from "./model/history";
 import { Latest } from "./model/latest";
 import { ends, type LinkKey, type Mesh } from "./model/mesh";
+import { type Pins, PinBook } from "./model/pinbook";
 import type { LinkPins, NewServer, Settings } from "./model/types";
 import { formatBandwidth, formatLatency } from "./units";
 
@@ -60,8 +61,13 @@ export class Editor {
   readonly #held = new Set<number>(); // servers in the hand
   #unsent = new Map<number, World>();
   readonly #mover = new Latest<undefined>(() => this.#sendMoves(), MOVE_GAP_MS);
+  readonly #pins = new PinBook(async (key, pins) => api.setLink(...ends(key), pins));
+  /** Pairs that are pinned or cut and not linked: the canvas has no place for them. */
+  apart = $state.raw<readonly [LinkKey, Pins][]>([]);
   /** The link that was edited last, and the edit once the mesh has answered. */
   #lastLink: { readonly key: LinkKey; readonly edit: Promise<Edit | undefined> } | undefined;
+  /** The cut that is offered to be undone, and whether the mesh was seen to have made it. */
+  #cut: { readonly key: LinkKey; readonly offer: Edit | undefined; readonly seen: boolean } | undefined;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(page: Editing) {
@@ -229,6 +235,9 @@ export class Editor {
       return !s || (!this.#held.has(id) && Math.hypot(s.x - p.x, s.y - p.y) < 0.01);
     });
     if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
+    this.#pins.adopted(mesh);
+    this.#showApart();
+    this.#watchCut(mesh);
   }
 
   #dropMoves(ids: Iterable<number>): void {
@@ -239,33 +248,50 @@ export class Editor {
 
   // Links and settings.
 
-  async setLink(key: LinkKey, pins: LinkPins): Promise<void> {
-    await this.#setLink(key, pins, `Link ${this.#nameOf(key)} changed`);
+  /** Changes a link's pins; the change is given them as they are when its turn has come. */
+  async setLink(key: LinkKey, change: (pins: Pins) => LinkPins): Promise<void> {
+    await this.#setLink(key, change, `Link ${this.#nameOf(key)} changed`);
   }
 
   async setCut(key: LinkKey, cut: boolean): Promise<void> {
-    const link = this.#page.mesh.links.get(key);
-    if (!link) return;
     const text = `Link ${this.#nameOf(key)} ${cut ? "cut" : "restored"}`;
-    const edit = await this.#setLink(key, { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut }, text);
+    const edit = await this.#setLink(key, (pins) => ({ ...pins, cut }), text);
     this.#page.announce(text);
-    if (cut && edit) this.#offer(edit);
+    if (cut) this.#offerRestoring(key, edit);
   }
 
-  #setLink(key: LinkKey, pins: LinkPins, text: string): Promise<Edit | undefined> {
-    const edit = this.#askForLink(key, pins, text);
+  #setLink(key: LinkKey, change: (pins: Pins) => LinkPins, text: string): Promise<Edit> {
+    const edit = this.#askForLink(key, change, text);
     this.#lastLink = { key, edit: edit.catch(() => undefined) };
     return edit;
   }
 
-  async #askForLink(key: LinkKey, pins: LinkPins, text: string): Promise<Edit | undefined> {
-    const link = this.#page.mesh.links.get(key);
-    const [a, b] = ends(key);
-    const set = (to: LinkPins) => () => api.setLink(a, b, to);
-    await set(pins)();
-    if (!link) return undefined;
-    const before = { pins_ab: link.pins_ab, pins_ba: link.pins_ba, cut: link.cut };
-    return this.#remember({ text, undo: set(before), redo: set(pins) });
+  async #askForLink(key: LinkKey, change: (pins: Pins) => LinkPins, text: string): Promise<Edit> {
+    const replace = async (to: (pins: Pins) => LinkPins) => {
+      const replaced = await this.#pins.edit(key, to);
+      this.#showApart();
+      return replaced;
+    };
+    const { before, after } = await replace(change);
+    return this.#remember({ text, undo: () => replace(() => before), redo: () => replace(() => after) });
+  }
+
+  #offerRestoring(key: LinkKey, edit: Edit): void {
+    this.#offer(edit);
+    this.#cut = { key, offer: this.undoable, seen: this.#page.mesh.links.get(key)?.cut ?? false };
+  }
+
+  /** A link that is seen to be restored, by whomever, need not be offered to be. */
+  #watchCut(mesh: Mesh): void {
+    if (!this.#cut || this.#cut.offer !== this.undoable) return;
+    const isCut = mesh.links.get(this.#cut.key)?.cut ?? this.#cut.seen;
+    if (this.#cut.seen && !isCut) this.undoable = undefined;
+    this.#cut = { ...this.#cut, seen: isCut };
+  }
+
+  #showApart(): void {
+    const apart = this.#pins.apart(this.#page.mesh);
+    if (apart.length > 0 || this.apart.length > 0) this.apart = apart;
   }
 
   #nameOf(key: LinkKey): string {

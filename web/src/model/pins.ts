@@ -1,4 +1,4 @@
-/** Editing pins: pure functions from a link and an edit to the pins to ask the mesh for. */
+/** Editing pins: pure functions from pins and an edit to the pins to ask the mesh for. */
 import type { Link, LinkPins, Pin } from "./types";
 
 export type Way = "both" | "ab" | "ba";
@@ -11,16 +11,17 @@ export interface WayShown {
 
 export type PinKey = keyof Pin;
 
-/** The link's pins with one parameter pinned to a value, or derived again where the value is undefined. */
-export function withPin<K extends PinKey>(link: Link, way: Way, key: K, value: Pin[K] | undefined): LinkPins {
+/** A link's pins with one parameter pinned to a value, or derived again where the value is undefined. */
+export function withPin<K extends PinKey>(pins: LinkPins, way: Way, key: K, value: Pin[K] | undefined): LinkPins {
   return {
-    pins_ab: way === "ba" ? link.pins_ab : changed(link.pins_ab, key, value),
-    pins_ba: way === "ab" ? link.pins_ba : changed(link.pins_ba, key, value),
-    cut: link.cut,
+    pins_ab: changed(pins.pins_ab ?? {}, way !== "ba", key, value),
+    pins_ba: changed(pins.pins_ba ?? {}, way !== "ab", key, value),
+    cut: pins.cut ?? false,
   };
 }
 
-function changed<K extends PinKey>(pin: Pin, key: K, value: Pin[K] | undefined): Pin {
+function changed<K extends PinKey>(pin: Pin, meant: boolean, key: K, value: Pin[K] | undefined): Pin {
+  if (!meant) return pin;
   if (value !== undefined) return { ...pin, [key]: value };
   return Object.fromEntries(Object.entries(pin).filter(([name]) => name !== key));
 }

@@ -26,12 +26,15 @@ export interface Tracked {
 }
 
 /**
- * When a server first handed an event to the transport, for whichever destination: what then waits for its turn
- * behind an unreachable server's retries is late from here on. Undefined where no first attempt was seen.
+ * When each server first handed an event to the transport, for whichever destination: what then waits for its
+ * turn behind an unreachable server's retries is late from here on. Without those whose first attempt was not seen.
  */
-export function handedMS(tracked: Tracked, from: number): number | undefined {
-  const tried = [...tracked.deliveries.values()].flatMap((d) => (d.from === from ? (d.triedMS ?? []) : []));
-  return tried.length > 0 ? Math.min(...tried) : undefined;
+export function handings(tracked: Tracked): ReadonlyMap<number, number> {
+  const handed = new Map<number, number>();
+  for (const { from, triedMS } of tracked.deliveries.values()) {
+    if (triedMS !== undefined) handed.set(from, Math.min(triedMS, handed.get(from) ?? Infinity));
+  }
+  return handed;
 }
 
 /** What one frame started and ended, for those who animate it. */

@@ -51,8 +51,7 @@ describe("who has a message", () => {
 it("claims nothing of those that were not asked", () => {
   expect(sayReach({ have: 3, of: 3, unknown: 0 })).toBe("all have it");
   expect(sayReach({ have: 2, of: 3, unknown: 0 })).toBe("2 of 3 have it");
-  expect(sayReach({ have: 39, of: 91, unknown: 52 })).toBe("39 of 39 have it, 52 not asked");
-  expect(sayReach({ have: 0, of: 4, unknown: 4 })).toBe("not asked yet");
+  expect(sayReach({ have: 39, of: 91, unknown: 52 })).toBe("39 of 91 known to have it");
 });
 
 it("reads the server from a user id", () => {

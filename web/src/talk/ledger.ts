@@ -1,14 +1,15 @@
 /**
  * Who has which message: what servers said they have, joined with what the traffic reported. Pure.
  */
-import { handedMS, type Tracked } from "../model/traffic";
+import { type Delivery, handings, type Tracked } from "../model/traffic";
 import type { Message } from "../model/types";
 
 export interface Holding {
   readonly server: number;
   /**
    * "author" wrote it, "has" received it, "waiting" was sent it and has not answered, "failed" was not reached,
-   * "missing" was asked and has it not; of "unknown" nothing was seen, and it was not asked.
+   * "missing" was asked and has it not; of "unknown" nothing was seen, and it was not asked or
+   * could not answer.
    */
   readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "unknown";
   /** From the author's first handing it to the transport; absent where that was not seen. */
@@ -39,31 +40,33 @@ export function entryOf(
   idOf: (serverName: string) => number | undefined,
 ): Entry {
   const author = idOf(serverOf(message.sender));
-  return { message, holdings: members.map((server) => holdingOf(server, message, author, views, tracked)) };
+  const handed = tracked ? handings(tracked) : new Map<number, number>();
+  const holdings = members.map((server): Holding => {
+    if (server === author) return { server, state: "author" };
+    const delivery = tracked?.deliveries.get(server);
+    return received(server, delivery, handed) ?? otherwise(server, message, views, delivery);
+  });
+  return { message, holdings };
 }
 
-function holdingOf(
-  server: number,
-  message: Message,
-  author: number | undefined,
-  views: Views,
-  tracked: Tracked | undefined,
-): Holding {
-  if (server === author) return { server, state: "author" };
-  const delivery = tracked?.deliveries.get(server);
-  if (tracked && delivery?.receivedMS !== undefined) {
-    const handed = handedMS(tracked, delivery.from);
-    return {
-      server,
-      state: "has",
-      ...(handed === undefined ? {} : { delayMS: delivery.receivedMS - handed }),
-      ...(delivery.attempt > 1 ? { retried: true } : {}),
-    };
-  }
-  if (views.get(server)?.has(message.event_id)) return { server, state: "has" };
+/** The holding of a server whose receipt was seen; undefined of others. */
+function received(server: number, delivery: Delivery | undefined, handed: ReadonlyMap<number, number>): Holding | undefined {
+  if (delivery?.receivedMS === undefined) return undefined;
+  const began = handed.get(delivery.from);
+  return {
+    server,
+    state: "has",
+    ...(began === undefined ? {} : { delayMS: delivery.receivedMS - began }),
+    ...(delivery.attempt > 1 ? { retried: true } : {}),
+  };
+}
+
+function otherwise(server: number, message: Message, views: Views, delivery: Delivery | undefined): Holding {
+  const view = views.get(server);
+  if (view?.has(message.event_id)) return { server, state: "has" };
   if (delivery?.failure !== undefined) return { server, state: "failed", why: delivery.failure };
   if (delivery) return { server, state: "waiting" };
-  return { server, state: views.has(server) ? "missing" : "unknown" };
+  return { server, state: view ? "missing" : "unknown" };
 }
 
 export interface Reach {
@@ -80,12 +83,10 @@ export function reachOf(entry: Entry): Reach {
   return { have: count("has"), of: others.length, unknown: count("unknown") };
 }
 
-/** The reach as a sentence that holds whatever those say that were not asked. */
+/** The reach as a sentence that is true whatever those have that were not asked. */
 export function sayReach({ have, of, unknown }: Reach): string {
   if (have === of) return "all have it";
-  if (unknown === of) return "not asked yet";
-  if (unknown === 0) return `${String(have)} of ${String(of)} have it`;
-  return `${String(have)} of ${String(of - unknown)} have it, ${String(unknown)} not asked`;
+  return `${String(have)} of ${String(of)} ${unknown > 0 ? "known to have it" : "have it"}`;
 }
 
 /** Messages in the order they were written, by the clocks of their authors. */
