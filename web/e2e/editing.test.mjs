@@ -171,6 +171,30 @@ test("a pin beyond the limits unmakes the link, which is said and undone with on
   assert.equal((await mesh.get(`/links/${a}/${b}`)).ab.latency_ms, 220);
 });
 
+test("a pinned pair that is not linked is found in the settings and unpinned there", async () => {
+  await mesh.place([
+    [420, 300],
+    [640, 300],
+  ]);
+  await running(2);
+  await ui.click({ x: 500, y: 300 });
+  await ui.page.getByTestId("link-inspector").getByRole("textbox", { name: "Latency" }).fill("2 s");
+  await until("they are not linked", async () => (await mesh.get("/links")).length === 0);
+  await ui.page.getByRole("tab", { name: "Settings" }).click();
+  const apart = ui.page.getByTestId("apart");
+  await apart.getByText("latency 2000 ms").waitFor();
+  await apart.getByRole("button", { name: /^Unpin / }).click();
+  await until("they are linked again", async () => (await mesh.get("/links")).length === 1);
+  await apart.waitFor({ state: "detached" });
+});
+
+test("a server that was just placed is what lies under the pointer, which has not moved", async () => {
+  await ui.click({ x: 500, y: 300 });
+  await running(1);
+  const cursor = () => ui.page.getByTestId("board").evaluate((board) => board.style.cursor);
+  await until("the board points at it", async () => (await cursor()) === "pointer");
+});
+
 test("a link is cut and restored by button and by key, and the cut can be undone", async () => {
   const [a, b] = await mesh.place([
     [420, 300],
