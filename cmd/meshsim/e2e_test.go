@@ -58,19 +58,21 @@ func start(t *testing.T, args ...string) *program {
 	return p
 }
 
-// end is Ctrl-C, which has to be over within two seconds.
+// end is Ctrl-C. On a machine that is not overloaded it is over within two seconds.
 func (p *program) end() {
 	p.stop()
 	if p.done == nil {
 		return
 	}
+	begin := time.Now()
 	select {
 	case err := <-p.done:
 		if err != nil {
 			p.t.Error(err)
 		}
-	case <-time.After(2 * time.Second):
-		p.t.Error("still running two seconds after the end")
+		p.t.Logf("stopped in %v", time.Since(begin))
+	case <-time.After(20 * time.Second):
+		p.t.Error("still running 20 s after the end")
 	}
 	p.done = nil
 }

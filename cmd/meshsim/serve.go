@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"meshsim/mesh/meshfile"
+	"meshsim/node"
 	"meshsim/port/netstack"
 	"meshsim/topo"
 )
@@ -39,11 +40,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if onLoopback(listeners) {
-		o.token = ""
-	} else if o.token == "" {
-		o.token = rand.Text()
-	}
+	o.token = tokenFor(listeners, o.token, log)
 	w, err := newWiring(o, plan, listeners, log)
 	if err != nil {
 		closeAll(listeners)
@@ -55,6 +52,22 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	}
 	announce(c.OutOrStdout(), o, listeners)
 	return w.run(c.Context(), listeners)
+}
+
+// tokenFor is the token that requests must bring: none on loopback, elsewhere the wanted one or a random one.
+func tokenFor(listeners []net.Listener, wanted string, log *slog.Logger) string {
+	if onLoopback(listeners) {
+		if wanted != "" {
+			log.Warn("the token is not used: requests from this machine need none")
+		}
+		return ""
+	}
+	log.Warn("whoever reaches this address can log in to every server with the account that all have; the token guards the rest",
+		"user", node.AccountUser, "password", node.AccountPassword)
+	if wanted == "" {
+		return rand.Text()
+	}
+	return wanted
 }
 
 func closeAll(listeners []net.Listener) {
