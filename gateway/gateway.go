@@ -125,13 +125,13 @@ func (g *Gateway) Close() error {
 	servers := g.servers
 	g.servers = nil
 	g.mu.Unlock()
-	var errs []error
-	for s := range servers {
-		errs = append(errs, s.Close())
-	}
 	g.end()
+	var errs []error
 	if g.lowband != nil {
 		errs = append(errs, g.lowband.Close())
+	}
+	for s := range servers {
+		errs = append(errs, s.Close())
 	}
 	g.transport.CloseIdleConnections()
 	g.cfg.Connections.forget(g)

@@ -188,11 +188,23 @@ func (n *running) Stop(ctx context.Context) error {
 	}
 }
 
+// goodbye is how long connections have to end in order. Beyond it they are reset: where a link is congested, each TLS
+// connection would wait seconds to send its last record.
+const goodbye = 200 * time.Millisecond
+
 // release ends what this run holds, which is everything but the homeserver.
 func (n *running) release() {
-	n.gateway.Close()
+	closed := make(chan struct{})
+	n.serving.Go(func() {
+		defer close(closed)
+		n.gateway.Close()
+	})
 	if n.clients != nil {
 		n.clients.Close()
+	}
+	select {
+	case <-closed:
+	case <-time.After(goodbye):
 	}
 	n.stack.Close()
 	n.requests.close()
