@@ -152,13 +152,30 @@ func (s *Server) nodeLocked(r *room, pdu *event.PDU, before *State) *node {
 
 func checkState(pdu *event.PDU, state *State) error { return eventauth.CheckState(pdu, state) }
 
-// advanceLocked makes an event a forward extremity in place of those before it.
+// advanceLocked makes an event a forward extremity in place of those before it, unless one that follows it was faster.
 func (r *room) advanceLocked(n *node) {
 	r.retireLocked(n, map[*node]bool{})
+	if r.followedLocked(n.pdu.ID()) {
+		return
+	}
 	r.extremities = append(r.extremities, n)
 	slices.SortFunc(r.extremities, func(a, b *node) int {
 		return cmp.Or(cmp.Compare(b.pdu.Depth(), a.pdu.Depth()), cmp.Compare(a.pdu.ID(), b.pdu.ID()))
 	})
+}
+
+// followedLocked says whether an event was accepted that refers to this one. It came first where another server told
+// the state before it, so an edge names what it refers to.
+func (r *room) followedLocked(id matrix.EventID) bool {
+	if !slices.ContainsFunc(r.edges, func(e edge) bool { return slices.Contains(e.prev, id) }) {
+		return false
+	}
+	for _, n := range r.nodes {
+		if !n.is(outlier|rejected|softFailed) && slices.Contains(n.pdu.PrevEvents(), id) {
+			return true
+		}
+	}
+	return false
 }
 
 // retireLocked removes the events before n from the extremities. It looks behind events that are never
