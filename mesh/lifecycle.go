@@ -255,7 +255,13 @@ func (o *owner) freeze(id int, pause bool, done chan<- error) error {
 	ctx := o.ctx
 	o.enqueue(s, func() report {
 		err := act(ctx)
-		return func(o *owner) { done <- o.frozen(s, n, to, verb, err) }
+		return func(o *owner) {
+			if err := o.frozen(s, n, to, verb, err); err != nil {
+				done <- err
+				return
+			}
+			o.done = append(o.done, done)
+		}
 	})
 	return nil
 }

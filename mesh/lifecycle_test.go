@@ -234,6 +234,23 @@ func TestPausedServersStayWired(t *testing.T) {
 	})
 }
 
+// An answer comes when the snapshot already shows what was done.
+func TestPauseAndResumeArePublishedFirst(t *testing.T) {
+	inBubble(t, nil, func(b *bed) {
+		b.place(1, 0)
+		for range 500 {
+			b.must(b.Pause(b.t.Context(), 0))
+			if now := b.Snapshot().Servers[0].State; now != Paused {
+				t.Fatalf("after the pause the snapshot says %s", now)
+			}
+			b.must(b.Resume(b.t.Context(), 0))
+			if now := b.Snapshot().Servers[0].State; now != Running {
+				t.Fatalf("after the resumption the snapshot says %s", now)
+			}
+		}
+	})
+}
+
 func TestKindThatCannotBePaused(t *testing.T) {
 	inBubble(t, func(_ *Config, d *fakeDriver) { d.rigid = true }, func(b *bed) {
 		b.place(1, 0)

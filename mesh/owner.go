@@ -39,7 +39,8 @@ type owner struct {
 	clients    map[int]bool
 	clientLink link.Params
 
-	version     uint64 // of the last snapshot published
+	done        []chan<- error // of commands that succeeded: answered once what they did is published
+	version     uint64         // of the last snapshot published
 	pinsVersion uint64
 	changed     bool // since the last snapshot
 	rewire      bool // the network does not follow yet
@@ -101,7 +102,7 @@ func (o *owner) run(ctx context.Context) {
 			o.enqueueStart(s)
 		}
 	}
-	o.commit(nil)
+	o.commit()
 	for {
 		select {
 		case c := <-o.commands:
@@ -110,7 +111,7 @@ func (o *owner) run(ctx context.Context) {
 			r(o)
 			o.batch(nil)
 		case <-o.paced():
-			o.commit(nil)
+			o.commit()
 		case <-ctx.Done():
 			o.end()
 			return
@@ -131,54 +132,53 @@ func (o *owner) paced() <-chan time.Time {
 
 // batch takes what else has come in, so that a burst is wired once.
 func (o *owner) batch(c *command) {
-	var done []command
 	if c != nil {
-		done = o.execute(done, *c)
+		o.execute(*c)
 	}
-	done = o.drain(done)
-	if len(done) == 0 && o.rewire && time.Now().Before(o.notBefore) {
+	o.drain()
+	if len(o.done) == 0 && o.rewire && time.Now().Before(o.notBefore) {
 		return
 	}
-	o.commit(done)
+	o.commit()
 }
 
-// drain takes what is waiting and returns done with the commands that succeeded.
-func (o *owner) drain(done []command) []command {
+// drain takes what is waiting.
+func (o *owner) drain() {
 	for range batchLimit {
 		select {
 		case c := <-o.commands:
-			done = o.execute(done, c)
+			o.execute(c)
 		case r := <-o.reports:
 			r(o)
 		default:
-			return done
+			return
 		}
 	}
-	return done
 }
 
-// execute adds a command that succeeded to done; one that failed is answered at once.
-func (o *owner) execute(done []command, c command) []command {
+// execute does a command; one that failed is answered at once.
+func (o *owner) execute(c command) {
 	if err := c.do(o); err != nil {
 		c.done <- err
-		return done
+		return
 	}
-	return append(done, c)
+	o.done = append(o.done, c.done)
 }
 
 // commit makes the network follow, publishes what has changed and answers the commands that it stems from.
-func (o *owner) commit(done []command) {
+func (o *owner) commit() {
 	err := o.wire()
 	if err != nil {
 		o.notBefore = time.Now().Add(retryAfter)
-		if len(done) == 0 {
+		if len(o.done) == 0 {
 			o.config.Logger.Error("the network could not be rewired", "error", err)
 		}
 	}
 	o.publish()
-	for _, c := range done {
-		c.done <- err
+	for _, done := range o.done {
+		done <- err
 	}
+	o.done = o.done[:0]
 }
 
 func (o *owner) publish() {
@@ -274,7 +274,7 @@ func (o *owner) end() {
 	for _, s := range o.servers {
 		o.endServer(s)
 	}
-	o.commit(nil)
+	o.commit()
 	deadline := time.NewTimer(o.config.StopTimeout + o.config.StopTimeout/5)
 	defer deadline.Stop()
 	for o.working > 0 {
@@ -286,5 +286,5 @@ func (o *owner) end() {
 			o.working = 0
 		}
 	}
-	o.commit(nil)
+	o.commit()
 }
