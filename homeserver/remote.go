@@ -17,6 +17,7 @@ type Remote interface {
 	MakeLeave(ctx context.Context, server, roomID, userID string) (Template, error)
 	SendLeave(ctx context.Context, server, roomID, eventID string, pdu json.RawMessage) error
 	Invite(ctx context.Context, server, roomID, eventID string, invite InviteRequest) (json.RawMessage, error)
+	ExchangeThirdPartyInvite(ctx context.Context, server, roomID string, invite ThirdPartyInvite) error
 	Event(ctx context.Context, server, eventID string) (json.RawMessage, error)
 	EventAuth(ctx context.Context, server, roomID, eventID string) ([]json.RawMessage, error)
 	StateIDs(ctx context.Context, server, roomID, eventID string) (StateIDs, error)

@@ -90,8 +90,9 @@ func (s *Server) template(r *room, origin, userID string, content map[string]any
 }
 
 // AcceptJoin answers send_join: it checks the join, signs it where the join was authorised here, takes it into
-// the room and sends it to the other servers. The answer is the state before the join.
-func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string, raw json.RawMessage) (JoinAnswer, error) {
+// the room and sends it to the other servers. The answer is the state before the join; brief says that the asker can do
+// without the members of a large room.
+func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string, raw json.RawMessage, brief bool) (JoinAnswer, error) {
 	r, pdu, err := s.acceptMember(ctx, origin, roomID, eventID, raw, matrix.Join)
 	if err != nil {
 		return JoinAnswer{}, err
@@ -107,6 +108,9 @@ func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string,
 	}
 	r.welcomeLocked(origin)
 	s.introduceLocked(r, origin, n)
+	if brief && n.before.moreMembersThan(maxMembersTold) {
+		return s.briefAnswerLocked(r, n), nil
+	}
 	state := slices.Collect(n.before.All())
 	return JoinAnswer{
 		State: raws(state), AuthChain: raws(r.authChainLocked(append(state, n.pdu))), Event: n.pdu.JSON(), Origin: s.cfg.Name,

@@ -20,26 +20,6 @@ func (h *Handler) version(asked) (any, error) {
 
 func (h *Handler) keys(asked) (any, error) { return h.identity.keyDocument(time.Now()) }
 
-// queryKeys is the notary: another server's keys, countersigned ("Querying Keys Through Another Server").
-func (h *Handler) queryKeys(req asked) (any, error) {
-	server := req.PathValue("server")
-	if !matrix.ServerName(server).Valid() {
-		return nil, badRequest("%q is no server name", server)
-	}
-	var doc json.RawMessage
-	var err error
-	if server == h.identity.Name {
-		doc, err = h.identity.keyDocument(time.Now())
-	} else if doc, err = h.ring.fetch(req.Context(), server); err == nil {
-		doc, err = h.identity.sign(doc)
-	}
-	if err != nil {
-		h.log.Debug("keys are not to be had", "server", server, "error", err)
-		return map[string]any{"server_keys": []json.RawMessage{}}, nil
-	}
-	return map[string]any{"server_keys": []json.RawMessage{doc}}, nil
-}
-
 // send takes a transaction. What a PDU does is told in the answer; a PDU that is dropped is no failure of the
 // transaction. The work goes on when the other server stops waiting: it will ask again.
 func (h *Handler) send(req asked) (any, error) {
@@ -74,7 +54,8 @@ func (h *Handler) makeJoin(req asked) (any, error) {
 }
 
 func (h *Handler) sendJoin(req asked) (any, error) {
-	return h.server.AcceptJoin(req.Context(), req.origin, req.PathValue("room"), req.PathValue("event"), req.body)
+	brief := req.URL.Query().Get("omit_members") == "true"
+	return h.server.AcceptJoin(req.Context(), req.origin, req.PathValue("room"), req.PathValue("event"), req.body, brief)
 }
 
 // sendJoin1 answers the first version of send_join, which wraps the answer in an array with the status.

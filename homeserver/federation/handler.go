@@ -33,6 +33,7 @@ type Handler struct {
 	heard    func(origin string) // told who sent a correctly signed request
 	log      *slog.Logger
 	txns     transactions
+	notary   notary
 	mux      *http.ServeMux
 }
 
@@ -79,6 +80,7 @@ func (h *Handler) routes() {
 	h.mux.Handle(v1+"/version", methods{http.MethodGet: open(h.version)})
 	h.mux.Handle("/_matrix/key/v2/server", methods{http.MethodGet: open(h.keys)})
 	h.mux.Handle("/_matrix/key/v2/query/{server}", methods{http.MethodGet: open(h.queryKeys)})
+	h.mux.Handle("/_matrix/key/v2/query", methods{http.MethodPost: h.unsigned(maxQuery, h.queryManyKeys)})
 	for path, m := range map[string]methods{
 		v1 + "/send/{txn}":                {http.MethodPut: h.signed(maxBody, h.send)},
 		v1 + "/make_join/{room}/{user}":   {http.MethodGet: h.signed(0, h.makeJoin)},
@@ -106,6 +108,22 @@ func (h *Handler) routes() {
 	})
 }
 
+// unsigned serves an endpoint with a body that need not be signed. limit bounds the body.
+func (h *Handler) unsigned(limit int64, e endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, ok := readBody(w, r, limit)
+		if !ok {
+			return
+		}
+		content, err := matrix.CanonicalJSONLenient(body)
+		if err != nil {
+			writeError(w, http.StatusBadRequest, "M_NOT_JSON", err.Error())
+			return
+		}
+		answer(w, e, asked{Request: r, body: content})
+	})
+}
+
 // open serves an endpoint that needs no signature.
 func open(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,13 +135,9 @@ func open(e endpoint) http.Handler {
 // none.
 func (h *Handler) signed(limit int64, e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max(limit, 1024)))
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			writeError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit))
+		body, ok := readBody(w, r, max(limit, 1024))
+		if !ok {
 			return
-		}
-		if err != nil {
-			return // the other server is gone
 		}
 		req, err := h.authenticate(r, body)
 		if err != nil {
@@ -138,6 +152,16 @@ func (h *Handler) signed(limit int64, e endpoint) http.Handler {
 		h.heard(req.origin)
 		answer(w, e, req)
 	})
+}
+
+// readBody returns false when there is no more to do: the body is too large, which has been answered, or the other server
+// is gone.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) (body []byte, ok bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		writeError(w, http.StatusRequestEntityTooLarge, "M_TOO_LARGE", fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit))
+	}
+	return body, err == nil
 }
 
 // authenticate checks the X-Matrix header of a request ("Request Authentication"): at least one of several

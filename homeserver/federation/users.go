@@ -10,7 +10,10 @@ import (
 func (h *Handler) userRoutes() {
 	v1 := "/_matrix/federation/v1"
 	h.mux.Handle(v1+"/openid/userinfo", methods{http.MethodGet: open(h.userInfo)})
+	h.mux.Handle(v1+"/3pid/onbind", methods{http.MethodPut: h.unsigned(maxQuery*2, h.onBind)})
 	for path, m := range map[string]methods{
+		v1 + "/exchange_third_party_invite/{room}": {http.MethodPut: h.signed(maxQuery, h.exchangeThirdPartyInvite)},
+
 		v1 + "/user/devices/{user}":       {http.MethodGet: h.signed(0, h.devices)},
 		v1 + "/user/keys/query":           {http.MethodPost: h.signed(maxBody, h.userKeys)},
 		v1 + "/user/keys/claim":           {http.MethodPost: h.signed(maxBody, h.claimKeys)},
