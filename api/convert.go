@@ -155,5 +155,6 @@ func linkOf(l topo.Link, pins topo.LinkPins) Link {
 		PinsAB: pinOf(pins.AB),
 		PinsBA: pinOf(pins.BA),
 		Cut:    pins.Cut,
+		Linked: pins.Linked,
 	}
 }

@@ -149,7 +149,7 @@ func hostileV1() []hostile {
 		{"loss_pct", "-0.1", ">= 0"},
 		{"cost_function", `"cost_nothing"`, "cost_max_bandwidth"},
 		{"latency_scale_pct", "0", "> 0"},
-		{"neighbours", "0", ">= 1"},
+		{"neighbours", "-1", ">= 0"},
 		{"neighbours", "2.5", "integer"},
 		{"decay_bandwidth", `"true"`, "boolean"},
 		{"client_bandwidth", "0", "from 100 to"},

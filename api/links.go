@@ -68,7 +68,7 @@ func (v *v1) putLink(ctx context.Context, in *linkPut) (*result[LinkPins], error
 	if err := checkEnds(v.mesh.Snapshot(), pair); err != nil {
 		return nil, problemOf(err)
 	}
-	pins := topo.LinkPins{AB: in.Body.PinsAB.topo(), BA: in.Body.PinsBA.topo(), Cut: in.Body.Cut}
+	pins := topo.LinkPins{AB: in.Body.PinsAB.topo(), BA: in.Body.PinsBA.topo(), Cut: in.Body.Cut, Linked: in.Body.Linked}
 	if in.A > in.B {
 		pins.AB, pins.BA = pins.BA, pins.AB
 	}

@@ -46,6 +46,7 @@ func newV1(mux *http.ServeMux, v *v1) huma.API {
 	v.registerSettings(api)
 	v.registerTransport(api)
 	v.registerLinks(api)
+	v.registerPins(api)
 	v.registerRooms(api)
 	v.registerCaptures(api)
 	v.registerVersion(api)

@@ -97,7 +97,7 @@ func TestPinsAreMirrored(t *testing.T) {
 	h.servers(2)
 	pins := `{"pins_ab":{"latency_ms":5,"bandwidth":"unlimited","jitter_pct":2,"loss_pct":3,"jitter_distribution":"paretonormal",` +
 		`"jitter_correlation_pct":29,"burst":{"p_pct":29,"r_pct":57,"loss_good_pct":0,"loss_bad_pct":58},"duplicate_pct":1,` +
-		`"reorder_pct":2,"corrupt_pct":3,"queue_bytes":4000,"overhead_bytes":14,"mtu":1400},"pins_ba":{"latency_ms":7},"cut":true}`
+		`"reorder_pct":2,"corrupt_pct":3,"queue_bytes":4000,"overhead_bytes":14,"mtu":1400},"pins_ba":{"latency_ms":7},"cut":true,"linked":true}`
 	_, answer := h.request("PUT", "/api/v1/links/1/0", pins)
 	if got := compact(t, answer); got != pins {
 		t.Errorf("got    %s\nwanted %s", got, pins)
@@ -186,4 +186,26 @@ func mustJSON(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+func TestPinsOfUnlinkedPairsAreListed(t *testing.T) {
+	h := newHarness(t)
+	h.servers(2)
+	var moved Server
+	h.must("PATCH", "/api/v1/servers/1", `{"x":5000}`, &moved)
+	h.must("PUT", "/api/v1/links/0/1", `{"pins_ab":{"loss_pct":3},"linked":true}`, nil)
+	var link Link
+	h.must("GET", "/api/v1/links/0/1", "", &link)
+	if !link.Linked || link.AB.LatencyMS != 5000 {
+		t.Errorf("the pair that is pinned as linked: %+v", link)
+	}
+	h.must("PUT", "/api/v1/links/1/0", `{"pins_ab":{"loss_pct":3}}`, nil)
+	if status, _ := h.request("GET", "/api/v1/links/0/1", ""); status != 404 {
+		t.Errorf("the link is still there: %d", status)
+	}
+	_, pins := h.request("GET", "/api/v1/pins", "")
+	want := `[{"a":0,"b":1,"pins_ab":{},"pins_ba":{"loss_pct":3},"cut":false,"linked":false}]`
+	if got := compact(t, pins); got != want {
+		t.Errorf("got    %s\nwanted %s", got, want)
+	}
 }

@@ -17,7 +17,7 @@ type Settings struct {
 	LossPct         float64   `json:"loss_pct" minimum:"0" maximum:"100" doc:"Of the packets of each link."`
 	CostFunction    string    `json:"cost_function" enum:"cost_min_latency,cost_max_bandwidth" doc:"What routes minimise: the sum of latencies, or of 1/bandwidth."`
 	LatencyScalePct float64   `json:"latency_scale_pct" exclusiveMinimum:"0" maximum:"100000" doc:"At 100, one pixel of the canvas is one millisecond."`
-	Neighbours      int       `json:"neighbours" minimum:"1" maximum:"1000" doc:"How many nearest servers each server links to."`
+	Neighbours      int       `json:"neighbours" minimum:"0" maximum:"1000" doc:"How many nearest servers each server links to; with 0, only pairs pinned as linked are."`
 	ClientLatencyMS float64   `json:"client_latency_ms" minimum:"0" maximum:"86400000" doc:"Of the link between a server and its clients."`
 	ClientBandwidth Bandwidth `json:"client_bandwidth"`
 	ClientJitterPct float64   `json:"client_jitter_pct" minimum:"0" maximum:"100"`
@@ -88,6 +88,7 @@ type Link struct {
 	PinsAB Pin        `json:"pins_ab"`
 	PinsBA Pin        `json:"pins_ba"`
 	Cut    bool       `json:"cut"`
+	Linked bool       `json:"linked" doc:"It is pinned as a link: it exists wherever its ends stand."`
 }
 
 // Room is a room that was made through the mesh's own interface.
@@ -246,6 +247,7 @@ type LinkPins struct {
 	PinsAB Pin  `json:"pins_ab" required:"false"`
 	PinsBA Pin  `json:"pins_ba" required:"false"`
 	Cut    bool `json:"cut" required:"false" doc:"The link stays and carries nothing."`
+	Linked bool `json:"linked" required:"false" doc:"The link exists wherever its ends stand, beside those that the settings give."`
 }
 
 // PathInfo is the path in force between two servers.

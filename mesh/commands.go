@@ -115,7 +115,7 @@ func (m *Mesh) SetSettings(ctx context.Context, s topo.Settings) error {
 // stays in the graph, and routes avoid it.
 //
 // This and all commands for a link need the link to exist or to have pins: a pair that is neither linked nor
-// pinned is NotFound. Pins stay when the link goes, because an end was moved, stopped or removed, and hold
+// pinned is NotFound, unless the new pins link it. Pins stay when the link goes, because an end was moved, stopped or removed, and hold
 // again when it comes back.
 func (m *Mesh) PinLink(ctx context.Context, p topo.Pair, pins topo.LinkPins) error {
 	return m.do(ctx, func(o *owner) error {

@@ -146,11 +146,11 @@ func (o *owner) setSettings(s topo.Settings) error {
 }
 
 func (o *owner) editPins(p topo.Pair, edit func(*topo.LinkPins)) error {
-	if err := o.checkLink(p); err != nil {
-		return err
-	}
 	pins := o.pins[p]
 	edit(&pins)
+	if err := o.checkLink(p, pins.Linked); err != nil {
+		return err
+	}
 	if err := pins.Validate(); err != nil {
 		return invalid(err)
 	}
@@ -168,8 +168,8 @@ func (o *owner) editPins(p topo.Pair, edit func(*topo.LinkPins)) error {
 	return nil
 }
 
-// checkLink says whether a pair is linked or pinned.
-func (o *owner) checkLink(p topo.Pair) error {
+// checkLink says whether a pair is linked or pinned, or is about to be linked by a pin.
+func (o *owner) checkLink(p topo.Pair, linking bool) error {
 	a, err := o.find(p.A)
 	if err != nil {
 		return err
@@ -185,8 +185,8 @@ func (o *owner) checkLink(p topo.Pair) error {
 		return errorf(Invalid, "the link between %s and %s is named by the lower id first", a.Name, b.Name)
 	}
 	_, pinned := o.pins[p]
-	if _, linked := o.graph.Link(p); !linked && !pinned {
-		return errorf(NotFound, "there is no link between %s and %s: each server links to the %d nearest within the limits",
+	if _, linked := o.graph.Link(p); !linked && !pinned && !linking {
+		return errorf(NotFound, "there is no link between %s and %s: each server links to the %d nearest within the limits, and to those that a link is pinned to",
 			a.Name, b.Name, o.settings.Neighbours)
 	}
 	return nil

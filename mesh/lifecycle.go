@@ -33,9 +33,9 @@ func (s *server) refuse(verb string) *Error {
 func (s State) possible() string {
 	switch s {
 	case Running:
-		return "paused, stopped or removed"
+		return "paused, restarted, stopped or removed"
 	case Paused:
-		return "resumed, stopped or removed"
+		return "resumed, restarted, stopped or removed"
 	case Stopped, Failed:
 		return "started or removed"
 	case Gone:

@@ -12,7 +12,7 @@ import (
 // minimum in at least one direction. "Nearest" is by the cost in force, for a pair whose directions differ by
 // the better one; equal costs are told apart by latency, then by id. A pin changes only what it pins, and
 // pins of servers that are not among nodes mean nothing. A cut link is chosen as if it were whole, and is
-// down.
+// down. A pair that is pinned as linked is linked whatever the limits, beside the links that its ends choose.
 //
 // Settings and pins must be valid and the ids of nodes distinct. The result depends on nothing else, not even
 // on the order of nodes.
@@ -31,6 +31,7 @@ type builder struct {
 	placed   []Node // the same, with their places for ids
 	pins     map[Pair]LinkPins
 	pinned   [][]int // by place: the other ends of pairs ranked by their pins, in order; nil where there are none
+	linked   []choice
 	tree     *kdTree
 }
 
@@ -43,7 +44,13 @@ func (b *builder) index() {
 	for pair, pins := range b.pins {
 		x, okX := b.place(pair.A)
 		y, okY := b.place(pair.B)
-		if okX && okY && pins.ranked() {
+		if !okX || !okY {
+			continue
+		}
+		if pins.Linked {
+			b.linked = append(b.linked, choiceOf(x, y))
+		}
+		if pins.Linked || pins.ranked() {
 			b.pinned[x] = append(b.pinned[x], y)
 			b.pinned[y] = append(b.pinned[y], x)
 		}
@@ -69,8 +76,15 @@ func choiceOf(x, y int) choice {
 
 func (c choice) places() (x, y int) { return int(c >> 32), int(c & (1<<32 - 1)) }
 
-// choose returns the pairs that either end chose, in order.
+// choose returns the pairs that are linked, in order.
 func (b *builder) choose() []choice {
+	chosen := append(b.nearest(), b.linked...)
+	slices.Sort(chosen)
+	return slices.Compact(chosen)
+}
+
+// nearest returns the pairs that either end chose, those that both chose twice.
+func (b *builder) nearest() []choice {
 	limit := min(b.settings.Neighbours, max(len(b.nodes)-1, 0))
 	chosen := make([]choice, 0, len(b.nodes)*limit)
 	if limit == 0 {
@@ -83,8 +97,7 @@ func (b *builder) choose() []choice {
 			chosen = append(chosen, choiceOf(place, r.id))
 		}
 	}
-	slices.Sort(chosen)
-	return slices.Compact(chosen)
+	return chosen
 }
 
 // chooseFor returns what one server chooses; near and best are room to work in. Among pairs that no pin
@@ -100,6 +113,9 @@ func (b *builder) chooseFor(place int, near, best *nearest) []rank {
 	}
 	for _, other := range pinned {
 		pins := b.pins[PairOf(b.nodes[place].ID, b.nodes[other].ID)]
+		if pins.Linked {
+			continue
+		}
 		geometric := b.settings.latency(distance(center, &b.nodes[other]))
 		if r, ok := b.settings.rankPair(geometric, &pins, other); ok {
 			best.offer(r)

@@ -29,6 +29,7 @@ type Pin struct {
 type LinkPins struct {
 	AB, BA Pin
 	Cut    bool // the link exists and carries nothing
+	Linked bool // the link exists wherever its ends stand
 }
 
 // Merge takes over what is set in q.

@@ -31,7 +31,7 @@ type Settings struct {
 	Loss           Percent       // 0 to 100
 	Cost           Cost
 	LatencyScale   Percent // 100: one pixel is one millisecond
-	Neighbours     int     // how many nearest servers each one links to
+	Neighbours     int     // how many nearest servers each one links to; 0: only pairs pinned as linked
 
 	ClientLatency   time.Duration // of the link between a server and its clients
 	ClientBandwidth link.BitRate

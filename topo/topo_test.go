@@ -31,6 +31,10 @@ func naiveLinks(s Settings, nodes []Node, pins map[Pair]LinkPins) []Pair {
 				continue
 			}
 			p := pins[PairOf(a.ID, b.ID)]
+			if p.Linked {
+				chosen[PairOf(a.ID, b.ID)] = true
+				continue
+			}
 			geometric := s.latency(math.Sqrt((a.X-b.X)*(a.X-b.X) + (a.Y-b.Y)*(a.Y-b.Y)))
 			var best *candidate
 			for _, pin := range []Pin{p.AB, p.BA} {
@@ -110,7 +114,7 @@ func randomNodes(r *rand.Rand, n int) []Node {
 
 func randomSettings(r *rand.Rand) Settings {
 	s := Defaults()
-	s.Neighbours = 1 + r.IntN(8)
+	s.Neighbours = r.IntN(9)
 	s.DecayBandwidth = r.IntN(2) == 0
 	s.LatencyScale = Percent(50 + r.IntN(100))
 	s.MaxLatency = time.Duration(30+r.IntN(300)) * time.Millisecond
@@ -133,7 +137,7 @@ func randomPins(r *rand.Rand, nodes []Node) map[Pair]LinkPins {
 		if a == b {
 			continue
 		}
-		p := LinkPins{Cut: r.IntN(10) == 0, AB: randomPin(r), BA: randomPin(r)}
+		p := LinkPins{Cut: r.IntN(10) == 0, Linked: r.IntN(6) == 0, AB: randomPin(r), BA: randomPin(r)}
 		pins[PairOf(a, b)] = p
 	}
 	return pins

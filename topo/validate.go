@@ -38,7 +38,7 @@ func (s Settings) Validate() error {
 		checkPercent("packet_loss", s.Loss),
 		checkCost(s.Cost),
 		checkScale(s.LatencyScale),
-		check("neighbours", s.Neighbours, 1, MaxNeighbours, "1 to 1000", strconv.Itoa),
+		check("neighbours", s.Neighbours, 0, MaxNeighbours, "0 to 1000", strconv.Itoa),
 		checkLatency("client_latency", s.ClientLatency),
 		checkRate("client_bandwidth", s.ClientBandwidth),
 		checkPercent("client_jitter", s.ClientJitter),

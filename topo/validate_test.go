@@ -31,7 +31,7 @@ func TestSettingsThatAreNotAllowed(t *testing.T) {
 		{"cost-unknown", "cost_function", func(s *Settings) { s.Cost = "cheapest" }},
 		{"scale-zero", "latency_scale", func(s *Settings) { s.LatencyScale = 0 }},
 		{"scale-nan", "latency_scale", func(s *Settings) { s.LatencyScale = nan }},
-		{"no-neighbours", "neighbours", func(s *Settings) { s.Neighbours = 0 }},
+		{"negative-neighbours", "neighbours", func(s *Settings) { s.Neighbours = -1 }},
 		{"negative-client-latency", "client_latency", func(s *Settings) { s.ClientLatency = -1 }},
 		{"negative-client-bandwidth", "client_bandwidth", func(s *Settings) { s.ClientBandwidth = -1 }},
 		{"client-jitter", "client_jitter", func(s *Settings) { s.ClientJitter = -1 }},

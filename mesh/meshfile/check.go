@@ -139,7 +139,7 @@ func (f *file) link(s source, i int, ids map[string]int) (topo.Pair, topo.LinkPi
 	case v.Both != nil && (v.AtoB != nil || v.BtoA != nil):
 		return topo.Pair{}, pins, s.fail(errors.New("write either both, or a_to_b and b_to_a"), "links", i, "both")
 	}
-	pins = topo.LinkPins{AB: v.AtoB.topo(), BA: v.BtoA.topo(), Cut: v.Cut}
+	pins = topo.LinkPins{AB: v.AtoB.topo(), BA: v.BtoA.topo(), Cut: v.Cut, Linked: v.Linked}
 	if v.Both != nil {
 		pins.AB, pins.BA = v.Both.topo(), v.Both.topo()
 	}

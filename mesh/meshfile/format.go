@@ -58,12 +58,14 @@ func (p *position) UnmarshalYAML(n *yaml.Node) error {
 
 // pinned is a link with pins: the same in both directions, or each by itself.
 type pinned struct {
-	A    string `yaml:"a"` // names
-	B    string `yaml:"b"`
-	Cut  bool   `yaml:"cut,omitempty"`
-	Both *pin   `yaml:"both,omitempty"`
-	AtoB *pin   `yaml:"a_to_b,omitempty"`
-	BtoA *pin   `yaml:"b_to_a,omitempty"`
+	A   string `yaml:"a"` // names
+	B   string `yaml:"b"`
+	Cut bool   `yaml:"cut,omitempty"`
+	// Linked makes the link wherever its ends stand.
+	Linked bool `yaml:"linked,omitempty"`
+	Both   *pin `yaml:"both,omitempty"`
+	AtoB   *pin `yaml:"a_to_b,omitempty"`
+	BtoA   *pin `yaml:"b_to_a,omitempty"`
 }
 
 type pin struct {
@@ -135,7 +137,7 @@ func fileOf(p Plan) file {
 }
 
 func pinnedOf(a, b string, pins topo.LinkPins) pinned {
-	p := pinned{A: a, B: b, Cut: pins.Cut}
+	p := pinned{A: a, B: b, Cut: pins.Cut, Linked: pins.Linked}
 	switch ab, ba := pinOf(pins.AB), pinOf(pins.BA); {
 	case reflect.DeepEqual(ab, ba):
 		p.Both = ab

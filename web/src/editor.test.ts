@@ -38,7 +38,7 @@ it("offers to undo a cut until the link is restored", async () => {
 it("withdraws the offer when the mesh says that the link is restored", async () => {
   const edit = editor();
   await edit.setCut("0-1", true);
-  edit.adopted(mesh(servers, [link(0, 1, {}, { cut: true })]));
+  edit.adopted(mesh(servers, [link(0, 1, {}, { cut: true, linked: false })]));
   expect(edit.undoable).toBeDefined();
   edit.adopted(mesh(servers, [link(0, 1)]));
   expect(edit.undoable).toBeUndefined();
@@ -50,8 +50,8 @@ it("undoes a cut to what was pinned just before", async () => {
   await Promise.all([pinned, edit.setCut("0-1", true)]);
   await edit.undo();
   expect(puts).toEqual([
-    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false },
-    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: true },
-    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false },
+    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false, linked: false },
+    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: true, linked: false },
+    { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false, linked: false },
   ]);
 });

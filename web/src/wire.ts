@@ -102,6 +102,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All pins, by the ends of the pair
+         * @description Pairs that are not linked now are among them: their pins hold when the link comes.
+         */
+        get: operations["list-pins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rooms": {
         parameters: {
             query?: never;
@@ -516,6 +536,8 @@ export interface components {
             b: number;
             ba: components["schemas"]["LinkParams"];
             cut: boolean;
+            /** @description It is pinned as a link: it exists wherever its ends stand. */
+            linked: boolean;
             pins_ab: components["schemas"]["Pin"];
             pins_ba: components["schemas"]["Pin"];
         };
@@ -553,6 +575,8 @@ export interface components {
         LinkPins: {
             /** @description The link stays and carries nothing. */
             cut?: boolean;
+            /** @description The link exists wherever its ends stand, beside those that the settings give. */
+            linked?: boolean;
             pins_ab?: components["schemas"]["Pin"];
             pins_ba?: components["schemas"]["Pin"];
         };
@@ -650,6 +674,18 @@ export interface components {
             queue_bytes?: number;
             /** Format: double */
             reorder_pct?: number;
+        };
+        PinnedPair: {
+            /** Format: int64 */
+            a: number;
+            /** Format: int64 */
+            b: number;
+            /** @description The link stays and carries nothing. */
+            cut?: boolean;
+            /** @description The link exists wherever its ends stand, beside those that the settings give. */
+            linked?: boolean;
+            pins_ab?: components["schemas"]["Pin"];
+            pins_ba?: components["schemas"]["Pin"];
         };
         ReceivedGroup: {
             at_ms: number[];
@@ -761,7 +797,7 @@ export interface components {
             min_bandwidth: number;
             /**
              * Format: int64
-             * @description How many nearest servers each server links to.
+             * @description How many nearest servers each server links to; with 0, only pairs pinned as linked are.
              */
             neighbours: number;
         };
@@ -993,6 +1029,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PathInfo"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-pins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PinnedPair"][] | null;
                 };
             };
             /** @description Error */

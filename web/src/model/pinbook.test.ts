@@ -20,7 +20,7 @@ function book(now: () => number = () => 0) {
 it("makes edits of one pair one after the other, each on what the one before left", async () => {
   const { pins, put, held } = book();
   const pinned = pins.edit("0-1", (p) => withPin(p, "both", "loss_pct", 5));
-  const cut = pins.edit("0-1", (p) => ({ ...p, cut: true }));
+  const cut = pins.edit("0-1", (p) => ({ ...p, cut: true, linked: false }));
   await Promise.resolve();
   expect(put).toHaveLength(1);
   held[0]?.resolve();
@@ -28,8 +28,8 @@ it("makes edits of one pair one after the other, each on what the one before lef
   await expect.poll(() => held.length).toBe(2);
   held[1]?.resolve();
   const { before, after } = await cut;
-  expect(before).toEqual({ pins_ab: { loss_pct: 5 }, pins_ba: { loss_pct: 5 }, cut: false });
-  expect(after).toEqual({ pins_ab: { loss_pct: 5 }, pins_ba: { loss_pct: 5 }, cut: true });
+  expect(before).toEqual({ pins_ab: { loss_pct: 5 }, pins_ba: { loss_pct: 5 }, cut: false, linked: false });
+  expect(after).toEqual({ pins_ab: { loss_pct: 5 }, pins_ba: { loss_pct: 5 }, cut: true, linked: false });
 });
 
 it("goes on after a refusal from what held before", async () => {
@@ -42,13 +42,13 @@ it("goes on after a refusal from what held before", async () => {
   await expect.poll(() => held.length).toBe(2);
   held[1]?.resolve();
   await next;
-  expect(put[1]).toEqual({ pins_ab: { loss_pct: 2 }, pins_ba: {}, cut: false });
+  expect(put[1]).toEqual({ pins_ab: { loss_pct: 2 }, pins_ba: {}, cut: false, linked: false });
 });
 
 it("takes the answer for newer than an older frame, but not for ever", async () => {
   let now = 0;
   const { pins, held } = book(() => now);
-  const edit = pins.edit("0-1", (p) => ({ ...p, cut: true }));
+  const edit = pins.edit("0-1", (p) => ({ ...p, cut: true, linked: false }));
   await expect.poll(() => held.length).toBe(1);
   held[0]?.resolve();
   await edit;
@@ -66,7 +66,7 @@ it("remembers pairs whose pins unmade their link, until they are linked again or
   held[0]?.resolve();
   await edit;
   pins.adopted(apart);
-  const latency = { pins_ab: { latency_ms: 900 }, pins_ba: { latency_ms: 900 }, cut: false };
+  const latency = { pins_ab: { latency_ms: 900 }, pins_ba: { latency_ms: 900 }, cut: false, linked: false };
   expect(pins.apart(apart)).toEqual([["0-1", latency]]);
   expect(pins.apart(mesh([server(0, 0, 0)], []))).toEqual([]);
   const unpin = pins.edit("0-1", () => ({}));

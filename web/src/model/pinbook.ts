@@ -13,7 +13,7 @@ export interface Replaced {
   readonly after: Pins;
 }
 
-export const NONE: Pins = { pins_ab: {}, pins_ba: {}, cut: false };
+export const NONE: Pins = { pins_ab: {}, pins_ba: {}, cut: false, linked: false };
 
 const AHEAD_MS = 3000; // how long an answer counts as newer than what the stream says
 
@@ -38,7 +38,7 @@ export class PinBook {
     const known = new Map([...this.#known].filter(([key]) => !links.has(key)));
     for (const l of links.values()) {
       const key = linkKey(l.a, l.b);
-      const pins = { pins_ab: l.pins_ab, pins_ba: l.pins_ba, cut: l.cut };
+      const pins = { pins_ab: l.pins_ab, pins_ba: l.pins_ba, cut: l.cut, linked: l.linked };
       if (!isNone(pins)) known.set(key, pins);
       if (same(pins, this.#answers.get(key)?.pins)) this.#answers.delete(key);
     }
@@ -66,8 +66,8 @@ export class PinBook {
 
   async #replace(key: LinkKey, change: (pins: Pins) => LinkPins): Promise<Replaced> {
     const before = this.of(key);
-    const { pins_ab, pins_ba, cut } = await this.#put(key, { ...NONE, ...change(before) });
-    const after = { pins_ab: pins_ab ?? {}, pins_ba: pins_ba ?? {}, cut: cut ?? false };
+    const { pins_ab, pins_ba, cut, linked } = await this.#put(key, { ...NONE, ...change(before) });
+    const after = { pins_ab: pins_ab ?? {}, pins_ba: pins_ba ?? {}, cut: cut ?? false, linked: linked ?? false };
     this.#answers.set(key, { pins: after, atMS: this.#now() });
     const known = new Map(this.#known);
     if (isNone(after)) known.delete(key);
@@ -84,11 +84,11 @@ export class PinBook {
 }
 
 function isNone(pins: Pins): boolean {
-  return !pins.cut && Object.keys(pins.pins_ab).length === 0 && Object.keys(pins.pins_ba).length === 0;
+  return !pins.cut && !pins.linked && Object.keys(pins.pins_ab).length === 0 && Object.keys(pins.pins_ba).length === 0;
 }
 
 function same(a: Pins, b: Pins | undefined): boolean {
-  const flat = (p: Pins) => JSON.stringify([sorted(p.pins_ab), sorted(p.pins_ba), p.cut]);
+  const flat = (p: Pins) => JSON.stringify([sorted(p.pins_ab), sorted(p.pins_ba), p.cut, p.linked]);
   return b !== undefined && flat(a) === flat(b);
 }
 

@@ -3,19 +3,20 @@ import { link } from "../test/build";
 import { inForce } from "./params";
 import { differs, isPinned, pinCount, withPin } from "./pins";
 
-const l = link(0, 1, {}, { pins_ab: { latency_ms: 5, loss_pct: 1 }, pins_ba: { loss_pct: 1 }, cut: true });
+const l = link(0, 1, {}, { pins_ab: { latency_ms: 5, loss_pct: 1 }, pins_ba: { loss_pct: 1 }, cut: true, linked: false });
 
 it("pins one way or both, and keeps the rest", () => {
   expect(withPin(l, "both", "jitter_pct", 3)).toEqual({
     pins_ab: { latency_ms: 5, loss_pct: 1, jitter_pct: 3 },
     pins_ba: { loss_pct: 1, jitter_pct: 3 },
     cut: true,
+    linked: false,
   });
   expect(withPin(l, "ba", "latency_ms", 9).pins_ab).toBe(l.pins_ab);
 });
 
 it("unpins by leaving the field out", () => {
-  expect(withPin(l, "both", "loss_pct", undefined)).toEqual({ pins_ab: { latency_ms: 5 }, pins_ba: {}, cut: true });
+  expect(withPin(l, "both", "loss_pct", undefined)).toEqual({ pins_ab: { latency_ms: 5 }, pins_ba: {}, cut: true, linked: false });
 });
 
 it("calls both ways pinned only where both are", () => {

@@ -17,6 +17,7 @@ export function withPin<K extends PinKey>(pins: LinkPins, way: Way, key: K, valu
     pins_ab: changed(pins.pins_ab ?? {}, way !== "ba", key, value),
     pins_ba: changed(pins.pins_ba ?? {}, way !== "ab", key, value),
     cut: pins.cut ?? false,
+    linked: pins.linked ?? false,
   };
 }
 

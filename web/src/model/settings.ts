@@ -88,7 +88,7 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly setting
         key: "neighbours",
         label: "Neighbours",
         about: "To how many nearest servers each one links.",
-        parse: (t) => parseWhole(t, 1, MAX_NEIGHBOURS, "number of neighbours"),
+        parse: (t) => parseWhole(t, 0, MAX_NEIGHBOURS, "number of neighbours"),
         format: String,
       },
     ],

@@ -40,7 +40,7 @@ describe("routes", () => {
   });
 
   it("cross no link that is cut, and mind the direction", () => {
-    const cut = [links[0], { ...link(0, 2), cut: true }, links[2]].flatMap((l) => l ?? []);
+    const cut = [links[0], { ...link(0, 2), cut: true, linked: false }, links[2]].flatMap((l) => l ?? []);
     expect(routesFrom(mesh(servers, cut), 0).get(2)).toMatchObject({ via: 1 });
     const oneWay = [link(0, 1, { latency_ms: 1 }, { ba: { ...link(0, 1).ba, latency_ms: 500 } })];
     expect(routesFrom(mesh(servers, oneWay), 1).get(0)?.latencyMS).toBe(500);

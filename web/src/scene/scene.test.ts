@@ -47,7 +47,7 @@ describe("the scene", () => {
   });
 
   it("says of a cut link that it is cut", () => {
-    const cut = mesh([...two.servers.values()], [link(0, 1, {}, { cut: true })]);
+    const cut = mesh([...two.servers.values()], [link(0, 1, {}, { cut: true, linked: false })]);
     expect(buildScene(input({ mesh: cut })).labels[0]?.strong).toBe("cut");
   });
 

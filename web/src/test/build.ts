@@ -19,7 +19,7 @@ export function server(id: number, x: number, y: number, more: Partial<Server> =
 
 export function link(a: number, b: number, ab: Partial<LinkParams> = {}, more: Partial<Link> = {}): Link {
   const params = { latency_ms: 100, bandwidth: 512_000, jitter_pct: 0, loss_pct: 0, queue_bytes: 12_800, mtu: 1500, ...ab };
-  return { a, b, ab: params, ba: params, pins_ab: {}, pins_ba: {}, cut: false, ...more };
+  return { a, b, ab: params, ba: params, pins_ab: {}, pins_ba: {}, cut: false, linked: false, ...more };
 }
 
 export function mesh(servers: readonly Server[], links: readonly Link[], more: Partial<Mesh> = {}): Mesh {
