@@ -43,6 +43,7 @@ func containerKinds() []string { return docker.Presets() }
 // containerDrivers makes a driver of each preset. Nothing is asked of the container engine before it is needed.
 func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, error) {
 	options := o.containers
+	options.Presence = o.presence
 	options.RegistrationClosed = o.token != "" // the homeservers in containers do not know the mesh's token
 	var drivers []node.Driver
 	for _, name := range docker.Presets() {

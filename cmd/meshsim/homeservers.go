@@ -36,6 +36,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		RegistrationToken: o.token,
 		Transports:        w.transports,
 		Connections:       s.connections,
+		Presence:          o.presence,
 		Commons:           homeserver.NewCommons(),
 		Logger:            w.log,
 	})}, containers...), nil

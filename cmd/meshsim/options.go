@@ -27,6 +27,7 @@ type options struct {
 	containers  containerOptions
 	memoryMB    int64
 	transport   string
+	presence    bool
 
 	level  slog.Level     // of logLevel
 	choice gateway.Choice // of transport
@@ -51,6 +52,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+" ("+envPrefix+"HOMESERVER)")
 	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
 		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
+	f.BoolVar(&o.presence, "presence", false,
+		"servers tell each other who is there, which grows with the square of the users ("+envPrefix+"PRESENCE)")
 	containerFlags(f, o)
 }
 

@@ -42,6 +42,7 @@ type Options struct {
 	Memory       int64    // limit in bytes; 0 for none
 	CPUs         float64  // limit; 0 for none
 	StockRetries bool     // retry intervals as the homeserver has them
+	Presence     bool     // servers tell each other who is there
 	// RegistrationClosed keeps clients from registering; the account that every server has is there all the same.
 	RegistrationClosed bool
 }

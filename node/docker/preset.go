@@ -60,6 +60,7 @@ type Values struct {
 	ClientPort     uint16
 	FederationPort uint16
 	StockRetries   bool // leave the retry intervals as the homeserver has them
+	Presence       bool // tell other servers who is there
 	// OpenRegistration lets anybody register.
 	OpenRegistration bool
 }

@@ -48,7 +48,7 @@ func TestSynapseConfiguration(t *testing.T) {
 	}
 	r := newResident(node.Spec{ID: 3, Name: "hs3"}, "volume")
 	for _, stock := range []bool{false, true} {
-		files, err := p.generate(r.values(&Config{Preset: p, Options: Options{StockRetries: stock}}))
+		files, err := p.generate(r.values(&Config{Preset: p, Options: Options{StockRetries: stock, Presence: stock}}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestSynapseConfiguration(t *testing.T) {
 		if c.ServerName != "hs3" || c.Secret != r.secret || len(c.Authorities) != 1 || c.Authorities[0] != "/data/mesh-ca.pem" {
 			t.Errorf("configured as %+v", c)
 		}
-		if c.Notaries == nil || len(c.Notaries) > 0 || c.Blocked == nil || len(c.Blocked) > 0 || c.Presence["enabled"] != false {
+		if c.Notaries == nil || len(c.Notaries) > 0 || c.Blocked == nil || len(c.Blocked) > 0 || c.Presence["enabled"] != stock {
 			t.Errorf("not closed: %+v", c)
 		}
 		if (c.Federation == nil) != stock {

@@ -42,6 +42,7 @@ func (r *resident) values(cfg *Config) Values {
 		ClientPort:     p.ClientPort,
 		FederationPort: p.FederationPort,
 		StockRetries:   o.StockRetries,
+		Presence:       o.Presence,
 
 		OpenRegistration: !o.RegistrationClosed,
 	}

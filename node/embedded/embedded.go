@@ -44,6 +44,8 @@ type Config struct {
 	Connections *gateway.Connections
 	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.
 	Retry federation.Retry
+	// Presence has servers tell each other who is there.
+	Presence bool
 	// Commons is what the homeservers share of each other's work; nil makes every server do its own.
 	Commons *homeserver.Commons
 	Logger  *slog.Logger // optional

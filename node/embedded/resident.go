@@ -68,6 +68,7 @@ func (r *resident) build(key ed25519.PrivateKey) {
 			Commons:           cfg.Commons,
 			Passwords:         cfg.Passwords,
 			RegistrationToken: cfg.RegistrationToken,
+			Presence:          cfg.Presence,
 			Observer:          r,
 			Logger:            cfg.Logger.With("server", r.spec.Name),
 		},
