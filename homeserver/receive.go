@@ -41,7 +41,7 @@ func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMess
 	s.awaitJoin(ctx, place.RoomID)
 	r := s.room(place.RoomID)
 	if r == nil || !r.isJoined() {
-		return nil, s.receiveElsewhere(ctx, place.RoomID, raw)
+		return s.receiveElsewhere(ctx, place.RoomID, raw)
 	}
 	pdu, err := s.commons.parse(raw, r.version)
 	if err != nil {
@@ -87,19 +87,19 @@ func (s *Server) checkACL(r *room, servers ...string) error {
 
 // receiveElsewhere takes a PDU of a room that this server is not in: all that can matter is that an invite is
 // taken back.
-func (s *Server) receiveElsewhere(ctx context.Context, roomID matrix.RoomID, raw json.RawMessage) error {
+func (s *Server) receiveElsewhere(ctx context.Context, roomID matrix.RoomID, raw json.RawMessage) (*event.PDU, error) {
 	version := s.invitedVersion(roomID)
 	if version == nil {
-		return failf(NotFound, "%s is not in room %s", s.cfg.Name, roomID)
+		return nil, failf(NotFound, "%s is not in room %s", s.cfg.Name, roomID)
 	}
 	pdu, err := s.vetted(ctx, raw, version)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if pdu.Membership() == matrix.Leave || pdu.Membership() == matrix.Ban {
 		s.noteRetraction(pdu)
 	}
-	return nil
+	return pdu, nil
 }
 
 // invitedVersion is the version of a room that a local user is invited to or knocks at, nil for other rooms.
@@ -151,6 +151,7 @@ func (s *Server) tryIntegrate(r *room, origin string, pdu *event.PDU) (complete 
 		return false, nil // what state resolution lacks is fetched as well
 	}
 	outcome := s.acceptLocked(r, pdu, before)
+	s.recordLocked(r)
 	s.observe(origin, pdu, outcome)
 	if outcome == Accepted {
 		s.relayLocked(r, origin, r.nodes[pdu.ID()])

@@ -52,6 +52,7 @@ type Sender struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue // by server; only those with something to send
+	offers map[offer]int     // how often events were offered of which the server has not said a word
 	closed bool
 }
 
@@ -76,7 +77,7 @@ type transaction struct {
 
 // NewSender returns a sender that has nothing to do.
 func NewSender(client *Client, retry Retry, log *slog.Logger) *Sender {
-	s := &Sender{client: client, retry: retry, log: log, run: rand.Uint64(), queues: map[string]*queue{}}
+	s := &Sender{client: client, retry: retry, log: log, run: rand.Uint64(), queues: map[string]*queue{}, offers: map[offer]int{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -237,12 +238,16 @@ func (s *Sender) deliver(server string, txn *transaction) error {
 	err := s.client.do(s.ctx, call{
 		method: http.MethodPut, server: server, path: path("federation/v1/send", txn.id), body: txn.body,
 	}, &answer)
+	if err != nil {
+		return err
+	}
 	for id, result := range answer.PDUs {
 		if result.Error != "" {
 			s.log.Debug("another server dropped an event", "server", server, "event", id, "reason", result.Error)
 		}
 	}
-	return err
+	s.offerAgain(server, txn.pdus, func(id matrix.EventID) bool { _, spoken := answer.PDUs[string(id)]; return spoken })
+	return nil
 }
 
 // failed schedules the next try.
