@@ -47,6 +47,7 @@ func newV1(mux *http.ServeMux, v *v1) huma.API {
 	v.registerTransport(api)
 	v.registerLinks(api)
 	v.registerPins(api)
+	v.registerExchange(api)
 	v.registerRooms(api)
 	v.registerCaptures(api)
 	v.registerVersion(api)

@@ -27,6 +27,11 @@ func (m *Mesh) Import(ctx context.Context, in Import) ([]Server, error) {
 	return added, err
 }
 
+// CheckImport says whether [Mesh.Import] would succeed now, and changes nothing.
+func (m *Mesh) CheckImport(ctx context.Context, in Import) error {
+	return m.do(ctx, func(o *owner) error { return o.checkImport(&in, len(o.servers)) })
+}
+
 func (o *owner) addAll(in Import) ([]Server, error) {
 	first := len(o.servers)
 	if err := o.checkImport(&in, first); err != nil {

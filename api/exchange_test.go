@@ -1,0 +1,137 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func asJSON(t *testing.T, text string) string {
+	t.Helper()
+	data, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+const meshnetTriangle = `{"links": [{"source": "a", "target": "b", "latency": 20},
+	{"source": "b", "target": "hs1"}, {"source": "hs1", "target": "hs1"}]}`
+
+func TestImportIsPreviewedAndDone(t *testing.T) {
+	h := newHarness(t)
+	h.servers(2)
+	file := `{"text":` + asJSON(t, meshnetTriangle)
+	var preview ImportPreview
+	h.must("POST", "/api/v1/import/preview", file+"}", &preview)
+	if preview.Format != "meshnet-lab" || len(preview.Servers) != 3 || len(preview.Links) != 2 || len(preview.Notes) != 2 {
+		t.Errorf("preview: %+v", preview)
+	}
+	if l := preview.Links[0]; l.LatencyMS != 20 || !l.Pinned || preview.Settings.Neighbours != 0 {
+		t.Errorf("preview: %+v", preview)
+	}
+	var servers []Server
+	h.must("GET", "/api/v1/servers", "", &servers)
+	if len(servers) != 2 {
+		t.Fatalf("a preview has left %d servers", len(servers))
+	}
+	var done Imported
+	h.must("POST", "/api/v1/import", file+`,"x":5000,"y":-50,"settings":true}`, &done)
+	if len(done.Servers) != 3 || done.Servers[0].Name != "a" || done.Servers[2].Name != "hs4" {
+		t.Fatalf("imported: %+v", done)
+	}
+	low, high := done.Servers[0].X, done.Servers[0].X
+	for _, s := range done.Servers {
+		low, high = min(low, s.X), max(high, s.X)
+		if _, err := h.mesh.WaitRunning(t.Context(), s.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if (low+high)/2 != 5000 {
+		t.Errorf("the middle is at %v", (low+high)/2)
+	}
+	var links []Link
+	h.must("GET", "/api/v1/links", "", &links)
+	if len(links) != 2 || links[0].A != 2 || links[0].B != 3 || links[0].BA.LatencyMS != 20 || !links[0].Linked {
+		t.Errorf("links: %+v", links)
+	}
+}
+
+func TestExportsAreImportedAlike(t *testing.T) {
+	for _, format := range []string{"meshsim", "meshnet-lab", "graphml", "containerlab"} {
+		t.Run(format, func(t *testing.T) {
+			h := newHarness(t)
+			h.servers(3)
+			h.must("PUT", "/api/v1/links/0/1", `{"pins_ab":{"loss_pct":3,"bandwidth":9600}}`, nil)
+			status, file := h.request("GET", "/api/v1/export?format="+format, "")
+			if status != http.StatusOK {
+				t.Fatalf("%d %s", status, file)
+			}
+			other := newHarness(t)
+			other.must("POST", "/api/v1/import", `{"settings":true,"x":50,"text":`+asJSON(t, file)+"}", nil)
+			for id := range 3 {
+				if _, err := other.mesh.WaitRunning(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var want, got []Link
+			h.must("GET", "/api/v1/links", "", &want)
+			other.must("GET", "/api/v1/links", "", &got)
+			if len(got) != len(want) {
+				t.Fatalf("links: %+v, want %+v", got, want)
+			}
+			for i := range want {
+				if got[i].AB != want[i].AB || got[i].BA != want[i].BA {
+					t.Errorf("link %+v, want %+v", got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+func TestImportsThatAreRefused(t *testing.T) {
+	h := newHarness(t)
+	for _, c := range []struct{ body, says string }{
+		{`{"text":"servers: 5"}`, "meshsim: line 1"},
+		{`{"text":""}`, "no servers"},
+		{`{"text":"{","format":"dot"}`, "format"},
+		{`{"text":"servers: [{at: [0, 0], kind: mainframe}]"}`, "mainframe"},
+		{`{}`, "text"},
+	} {
+		for _, path := range []string{"/api/v1/import/preview", "/api/v1/import"} {
+			status, answer := h.request("POST", path, c.body)
+			if status/100 != 4 || !strings.Contains(answer, c.says) {
+				t.Errorf("%s %s: %d %s, want %q in it", path, c.body, status, answer, c.says)
+			}
+		}
+	}
+	far := `{"x":1000000,"text":"servers: [{at: [0, 0]}, {at: [9000, 0]}]"}`
+	if status, answer := h.request("POST", "/api/v1/import", far); status != 422 || !strings.Contains(answer, "1.0045e+06") {
+		t.Errorf("off the canvas: %d %s", status, answer)
+	}
+	if status, _ := h.request("GET", "/api/v1/export?format=dot", ""); status != 422 {
+		t.Errorf("export as dot: %d", status)
+	}
+	var servers []Server
+	h.must("GET", "/api/v1/servers", "", &servers)
+	if len(servers) != 0 {
+		t.Errorf("something was added: %+v", servers)
+	}
+}
+
+func TestExamplesCanBeImported(t *testing.T) {
+	h := newHarness(t)
+	var examples []Example
+	h.must("GET", "/api/v1/examples", "", &examples)
+	if len(examples) == 0 {
+		t.Fatal("there are none")
+	}
+	for _, e := range examples {
+		var preview ImportPreview
+		h.must("POST", "/api/v1/import/preview", `{"text":`+asJSON(t, e.Text)+"}", &preview)
+		if len(preview.Servers) == 0 || len(preview.Links) == 0 {
+			t.Errorf("%s: %+v", e.Name, preview)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package exchange
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/graph/layout"
+	"gonum.org/v1/gonum/graph/simple"
+	"gonum.org/v1/gonum/spatial/r2"
+
+	"meshsim/topo"
+)
+
+const (
+	typicalLink = 160 // pixels: what a middling link is drawn with
+	crampedLink = 12  // pixels: below it a drawing of somebody else's is in other units
+)
+
+// place gives every vertex a place on the canvas, in pixels, and links of a map their latency.
+func (g *graph) place() {
+	placed := 0
+	for _, v := range g.vertices {
+		if v.placed {
+			placed++
+		}
+	}
+	switch {
+	case len(g.vertices) == 0:
+	case placed < len(g.vertices):
+		if placed > 0 {
+			g.note("%d of %d nodes have no place in the file: all are arranged anew.", len(g.vertices)-placed, len(g.vertices))
+		}
+		g.arrange()
+	case g.vertices[0].earth:
+		g.fly()
+		g.project()
+	default:
+		g.fit(crampedLink)
+	}
+	g.centre()
+}
+
+// fly gives links that have no latency that of light in fibre.
+func (g *graph) fly() {
+	for i := range g.edges {
+		e := &g.edges[i]
+		latency := flight(g.vertices[e.a], g.vertices[e.b])
+		for _, pin := range []*topo.Pin{&e.ab, &e.ba} {
+			if pin.Latency == nil {
+				pin.Latency = &latency
+			}
+		}
+	}
+	g.note("Latencies that the file does not give are those of light in fibre over the distance.")
+}
+
+// project draws a map: longitudes to the right, latitudes upwards, true in the middle.
+func (g *graph) project() {
+	middle := 0.0
+	for _, v := range g.vertices {
+		middle += v.y / float64(len(g.vertices))
+	}
+	squeeze := math.Max(0.1, math.Cos(middle*math.Pi/180))
+	for i := range g.vertices {
+		v := &g.vertices[i]
+		v.x, v.y = v.x*squeeze, -v.y
+	}
+	g.fit(math.Inf(1))
+}
+
+// fit scales a drawing whose middling link is shorter than cramped pixels so that it is as long as is usual.
+func (g *graph) fit(cramped float64) {
+	var lengths []float64
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, e := range g.edges {
+		a, b := g.vertices[e.a], g.vertices[e.b]
+		if length := math.Hypot(a.x-b.x, a.y-b.y); length > 0 {
+			lengths = append(lengths, length)
+		}
+	}
+	if len(lengths) == 0 {
+		return
+	}
+	slices.Sort(lengths)
+	middling := lengths[len(lengths)/2]
+	if middling >= cramped {
+		return
+	}
+	for _, v := range g.vertices {
+		low, high = min(low, v.x, v.y), max(high, v.x, v.y)
+	}
+	widest := 6 * typicalLink * math.Sqrt(float64(len(g.vertices)))
+	g.scale(min(typicalLink/middling, widest/(high-low)))
+}
+
+func (g *graph) scale(by float64) {
+	for i := range g.vertices {
+		g.vertices[i].x *= by
+		g.vertices[i].y *= by
+	}
+}
+
+// arrange finds places by forces between the nodes. The same graph gets the same places.
+func (g *graph) arrange() {
+	drawing := simple.NewUndirectedGraph()
+	for i := range g.vertices {
+		drawing.AddNode(simple.Node(i))
+	}
+	for _, e := range g.edges {
+		drawing.SetEdge(simple.Edge{F: simple.Node(e.a), T: simple.Node(e.b)})
+	}
+	// Barnes and Hut: n log n a round, so that thousands of nodes are arranged within seconds.
+	forces := layout.EadesR2{Repulsion: 1, Rate: 0.05, Updates: rounds(len(g.vertices)), Theta: 0.3, Src: rand.NewPCG(1, 1)}
+	result := layout.NewOptimizerR2(drawing, forces.Update)
+	for result.Update() {
+	}
+	for i := range g.vertices {
+		at := result.Coord2(int64(i))
+		g.vertices[i].x, g.vertices[i].y = finite(at)
+	}
+	g.fit(math.Inf(1))
+}
+
+// rounds is how often the forces are followed: more for small graphs, which people look at closely.
+func rounds(vertices int) int { return max(30, min(400, 200_000/vertices)) }
+
+func finite(at r2.Vec) (x, y float64) {
+	if math.IsNaN(at.X+at.Y) || math.IsInf(at.X+at.Y, 0) {
+		return 0, 0
+	}
+	return at.X, at.Y
+}
+
+// centre moves the middle of the drawing to the origin, on whole pixels.
+func (g *graph) centre() {
+	lowX, highX := math.Inf(1), math.Inf(-1)
+	lowY, highY := lowX, highX
+	for _, v := range g.vertices {
+		lowX, highX = min(lowX, v.x), max(highX, v.x)
+		lowY, highY = min(lowY, v.y), max(highY, v.y)
+	}
+	for i := range g.vertices {
+		v := &g.vertices[i]
+		v.x, v.y = math.Round(v.x-(lowX+highX)/2), math.Round(v.y-(lowY+highY)/2)
+	}
+}
