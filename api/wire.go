@@ -225,6 +225,13 @@ type LinkCounters struct {
 	QueueBytes int               `json:"queue_bytes"`
 	// UtilisationPct is the share of the link's rate used since the frame before; 0 where it is unlimited.
 	UtilisationPct float64 `json:"utilisation_pct"`
+	// RateBPS is what the link took since the frame before, in bit/s; 0 outside of the stream.
+	RateBPS float64 `json:"rate_bps"`
+	// RequestedDelayMS and AchievedDelayMS are means over the packets that arrived since the frame before (outside of
+	// the stream: since the link was added): the delay that the link asked for, queueing included, and what they had.
+	// Absent where none arrived.
+	RequestedDelayMS float64 `json:"requested_delay_ms,omitempty"`
+	AchievedDelayMS  float64 `json:"achieved_delay_ms,omitempty"`
 }
 
 // NewServer asks for a server.

@@ -4,9 +4,10 @@
  */
 import { Editor } from "./editor.svelte";
 import { Motion } from "./scene/motion";
-import { serversOf, type Target, targetOf } from "./scene/selection";
+import { linksIn, serversOf, type Target, targetOf, targetOfLinks } from "./scene/selection";
 import { sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
+import { Flow } from "./model/flow";
 import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
 import { type Connection, Stream } from "./model/stream";
 import { Traffic } from "./model/traffic";
@@ -34,6 +35,8 @@ export class App {
   counters = $state.raw<ReadonlyMap<string, LinkCounters>>(new Map());
   load = $state.raw<ReadonlyMap<LinkKey, number>>(new Map());
   latenessMS = $state(0);
+  /** Grows with every frame of counters, four times a second. */
+  ticks = $state(0);
   /** Grows whenever `traffic` has news, at most ten times a second. */
   trafficVersion = $state(0);
   callout = $state.raw<Callout | undefined>(undefined);
@@ -47,6 +50,7 @@ export class App {
 
   readonly edit: Editor = new Editor(this);
   readonly traffic = new Traffic();
+  readonly flow = new Flow();
   readonly motion = new Motion();
   readonly clock = new StreamClock();
   /** Called when something began to move. */
@@ -89,6 +93,7 @@ export class App {
     this.traffic.restart();
     this.clock.restart();
     this.motion.clear();
+    this.flow.restart();
     this.counters = new Map();
     this.load = new Map();
     this.ready = true;
@@ -97,8 +102,10 @@ export class App {
   #adopt(mesh: Mesh): void {
     this.mesh = mesh;
     if (this.selection && !this.exists(this.selection)) {
-      if (this.selection.kind === "link") this.edit.explainLoss(this.selection.key);
-      this.selection = targetOf([...serversOf(this.selection)].filter((id) => mesh.servers.has(id)));
+      if (this.selection.kind === "link") this.edit.links.explainLoss(this.selection.key);
+      this.selection =
+        targetOf([...serversOf(this.selection)].filter((id) => mesh.servers.has(id))) ??
+        targetOfLinks([...linksIn(this.selection)].filter((key) => mesh.links.has(key)));
     }
     if (this.room === undefined || !mesh.rooms.has(this.room)) this.room = [...mesh.rooms.keys()].at(-1);
     this.edit.adopted(mesh);
@@ -118,6 +125,8 @@ export class App {
   #receiveCounters(frame: CountersFrame): void {
     this.clock.observe(frame.at_ms, performance.now());
     if (frame.lateness_p99_ms !== this.latenessMS) this.latenessMS = frame.lateness_p99_ms;
+    this.flow.record(frame);
+    this.ticks++;
     const moved = frame.links ?? [];
     if (moved.length === 0 && this.load.size === 0) return;
     const load = new Map<LinkKey, number>();
@@ -145,7 +154,7 @@ export class App {
   exists(target: Target): boolean {
     if (target?.kind === "server") return this.mesh.servers.has(target.id);
     if (target?.kind === "servers") return [...target.ids].every((id) => this.mesh.servers.has(id));
-    return target === undefined || this.mesh.links.has(target.key);
+    return [...linksIn(target)].every((key) => this.mesh.links.has(key));
   }
 
   name(id: number): string {
@@ -170,6 +179,7 @@ export class App {
     this.selection = target;
     if (target?.kind === "server") this.announce(`${this.name(target.id)} selected`);
     if (target?.kind === "servers") this.announce(`${String(target.ids.size)} servers selected`);
+    if (target?.kind === "links") this.announce(`${String(target.keys.size)} links selected`);
     if (target?.kind === "link") {
       const [a, b] = ends(target.key);
       this.announce(`Link ${this.name(a)} to ${this.name(b)} selected`);

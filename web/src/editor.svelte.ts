@@ -1,13 +1,12 @@
-/** Everything that changes the mesh: asks for it, shows it ahead of the answer, and remembers how to undo it. */
+/** What changes the mesh (links: LinkEditor): asks for it, shows it ahead of the answer, and remembers how to undo it. */
 import type { World } from "./geometry/space";
 import { type Places, shifted } from "./geometry/arrange";
 import { api, type LifeCycleAction, Refusal } from "./model/api";
 import { type Edit, History } from "./model/history";
 import { Latest } from "./model/latest";
-import { ends, type LinkKey, type Mesh } from "./model/mesh";
-import { type Pins, PinBook } from "./model/pinbook";
-import type { LinkPins, NewServer, Settings } from "./model/types";
-import { formatBandwidth, formatLatency } from "./units";
+import { LinkEditor } from "./links.svelte";
+import type { Mesh } from "./model/mesh";
+import type { NewServer, Settings } from "./model/types";
 
 export interface ClientPoint {
   readonly x: number;
@@ -56,22 +55,24 @@ export class Editor {
   /** The kind of server that a click places; undefined is the mesh's default. */
   kind = $state<string | undefined>(undefined);
 
+  /** What changes links. */
+  readonly links: LinkEditor;
   readonly #page: Editing;
   readonly #history = new History();
   readonly #held = new Set<number>(); // servers in the hand
   #unsent = new Map<number, World>();
   readonly #mover = new Latest<undefined>(() => this.#sendMoves(), MOVE_GAP_MS);
-  readonly #pins = new PinBook(async (key, pins) => api.setLink(...ends(key), pins));
-  /** Pairs that are pinned or cut and not linked: the canvas has no place for them. */
-  apart = $state.raw<readonly [LinkKey, Pins][]>([]);
-  /** The link that was edited last, and the edit once the mesh has answered. */
-  #lastLink: { readonly key: LinkKey; readonly edit: Promise<Edit | undefined> } | undefined;
-  /** The cut that is offered to be undone, and whether the mesh was seen to have made it. */
-  #cut: { readonly key: LinkKey; readonly offer: Edit | undefined; readonly seen: boolean } | undefined;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(page: Editing) {
     this.#page = page;
+    this.links = new LinkEditor(page, {
+      remember: (edit) => this.#remember(edit),
+      offer: (edit, text) => this.#offer(edit, text),
+      offered: () => this.undoable,
+      withdraw: () => (this.undoable = undefined),
+      each: (text, items, job) => this.#each(text, items, job),
+    });
   }
 
   // Servers.
@@ -235,9 +236,7 @@ export class Editor {
       return !s || (!this.#held.has(id) && Math.hypot(s.x - p.x, s.y - p.y) < 0.01);
     });
     if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
-    this.#pins.adopted(mesh);
-    this.#showApart();
-    this.#watchCut(mesh);
+    this.links.adopted(mesh);
   }
 
   #dropMoves(ids: Iterable<number>): void {
@@ -246,70 +245,7 @@ export class Editor {
     this.moves = moves;
   }
 
-  // Links and settings.
-
-  /** Changes a link's pins; the change is given them as they are when its turn has come. */
-  async setLink(key: LinkKey, change: (pins: Pins) => LinkPins): Promise<void> {
-    await this.#setLink(key, change, `Link ${this.#nameOf(key)} changed`);
-  }
-
-  async setCut(key: LinkKey, cut: boolean): Promise<void> {
-    const text = `Link ${this.#nameOf(key)} ${cut ? "cut" : "restored"}`;
-    const edit = await this.#setLink(key, (pins) => ({ ...pins, cut }), text);
-    this.#page.announce(text);
-    if (cut) this.#offerRestoring(key, edit);
-  }
-
-  #setLink(key: LinkKey, change: (pins: Pins) => LinkPins, text: string): Promise<Edit> {
-    const edit = this.#askForLink(key, change, text);
-    this.#lastLink = { key, edit: edit.catch(() => undefined) };
-    return edit;
-  }
-
-  async #askForLink(key: LinkKey, change: (pins: Pins) => LinkPins, text: string): Promise<Edit> {
-    const replace = async (to: (pins: Pins) => LinkPins) => {
-      const replaced = await this.#pins.edit(key, to);
-      this.#showApart();
-      return replaced;
-    };
-    const { before, after } = await replace(change);
-    return this.#remember({ text, undo: () => replace(() => before), redo: () => replace(() => after) });
-  }
-
-  #offerRestoring(key: LinkKey, edit: Edit): void {
-    this.#offer(edit);
-    this.#cut = { key, offer: this.undoable, seen: this.#page.mesh.links.get(key)?.cut ?? false };
-  }
-
-  /** A link that is seen to be restored, by whomever, need not be offered to be. */
-  #watchCut(mesh: Mesh): void {
-    if (!this.#cut || this.#cut.offer !== this.undoable) return;
-    const isCut = mesh.links.get(this.#cut.key)?.cut ?? this.#cut.seen;
-    if (this.#cut.seen && !isCut) this.undoable = undefined;
-    this.#cut = { ...this.#cut, seen: isCut };
-  }
-
-  #showApart(): void {
-    const apart = this.#pins.apart(this.#page.mesh);
-    if (apart.length > 0 || this.apart.length > 0) this.apart = apart;
-  }
-
-  #nameOf(key: LinkKey): string {
-    const [a, b] = ends(key);
-    return `${this.#page.name(a)} – ${this.#page.name(b)}`;
-  }
-
-  /** A pin beyond the mesh's limits unmakes its link: that is said, and can be undone. */
-  explainLoss(key: LinkKey): void {
-    const { servers, settings } = this.#page.mesh;
-    const [a, b] = ends(key);
-    if (key !== this.#lastLink?.key || !servers.has(a) || !servers.has(b)) return;
-    const { max_latency_ms, min_bandwidth } = settings;
-    const limits = [`under ${formatLatency(max_latency_ms)}`, ...(min_bandwidth ? [`above ${formatBandwidth(min_bandwidth)}`] : [])];
-    const text = `${this.#nameOf(key)} are no longer linked: the settings link only ${limits.join(" and ")}`;
-    // The mesh may tell of the loss before it answers the request that caused it.
-    void this.#lastLink.edit.then((edit) => edit && this.#offer(edit, text));
-  }
+  // Settings.
 
   async setSettings(settings: Settings): Promise<void> {
     const before = this.#page.mesh.settings;
@@ -332,10 +268,12 @@ export class Editor {
     this.next = this.#history.next;
   }
 
-  #offer(edit: Edit, text = edit.text): void {
-    this.undoable = { ...edit, text };
+  #offer(edit: Edit, text = edit.text): Edit {
+    const offer = { ...edit, text };
+    this.undoable = offer;
     clearTimeout(this.#undoTimer);
     this.#undoTimer = setTimeout(() => (this.undoable = undefined), UNDO_MS);
+    return offer;
   }
 
   async undo(): Promise<void> {

@@ -29,15 +29,15 @@ function editor(): Editor {
 
 it("offers to undo a cut until the link is restored", async () => {
   const edit = editor();
-  await edit.setCut("0-1", true);
+  await edit.links.setCut("0-1", true);
   expect(edit.undoable?.text).toBe("Link hs0 – hs1 cut");
-  await edit.setCut("0-1", false);
+  await edit.links.setCut("0-1", false);
   expect(edit.undoable).toBeUndefined();
 });
 
 it("withdraws the offer when the mesh says that the link is restored", async () => {
   const edit = editor();
-  await edit.setCut("0-1", true);
+  await edit.links.setCut("0-1", true);
   edit.adopted(mesh(servers, [link(0, 1, {}, { cut: true, linked: false })]));
   expect(edit.undoable).toBeDefined();
   edit.adopted(mesh(servers, [link(0, 1)]));
@@ -46,8 +46,8 @@ it("withdraws the offer when the mesh says that the link is restored", async () 
 
 it("undoes a cut to what was pinned just before", async () => {
   const edit = editor();
-  const pinned = edit.setLink("0-1", (pins) => ({ ...pins, pins_ab: { loss_pct: 3 } }));
-  await Promise.all([pinned, edit.setCut("0-1", true)]);
+  const pinned = edit.links.set("0-1", (pins) => ({ ...pins, pins_ab: { loss_pct: 3 } }));
+  await Promise.all([pinned, edit.links.setCut("0-1", true)]);
   await edit.undo();
   expect(puts).toEqual([
     { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false, linked: false },

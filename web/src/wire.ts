@@ -542,6 +542,8 @@ export interface components {
             pins_ba: components["schemas"]["Pin"];
         };
         LinkCounters: {
+            /** Format: double */
+            achieved_delay_ms?: number;
             /** Format: int64 */
             bytes: number;
             drops?: {
@@ -553,6 +555,10 @@ export interface components {
             packets: number;
             /** Format: int64 */
             queue_bytes: number;
+            /** Format: double */
+            rate_bps: number;
+            /** Format: double */
+            requested_delay_ms?: number;
             /** Format: int64 */
             to: number;
             /** Format: double */

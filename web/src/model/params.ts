@@ -38,12 +38,12 @@ export const MAIN_PARAMS: readonly Param[] = [
   {
     key: "bandwidth",
     label: "Bandwidth",
-    derived: "the mesh's setting and the distance",
+    derived: "setting and distance",
     parse: parseBandwidth,
     format: (v) => exactBandwidth(v),
   },
-  { key: "jitter_pct", label: "Jitter", derived: "the mesh's setting", parse: (t) => parsePercent(t), format: pct },
-  { key: "loss_pct", label: "Loss", derived: "the mesh's setting", parse: (t) => parsePercent(t), format: pct },
+  { key: "jitter_pct", label: "Jitter", derived: "mesh setting", parse: (t) => parsePercent(t), format: pct },
+  { key: "loss_pct", label: "Loss", derived: "mesh setting", parse: (t) => parsePercent(t), format: pct },
 ];
 
 export const ADVANCED_PARAMS: readonly Param[] = [
@@ -88,4 +88,11 @@ export function inForce(link: Link, way: "ab" | "ba", key: NumberKey): ParamValu
   const params: LinkParams = link[way];
   const known = params as unknown as Partial<Record<NumberKey, ParamValue>>;
   return known[key] ?? pins[key] ?? DERIVED[key] ?? 0;
+}
+
+/** What all of these links have in both directions; undefined where they differ. */
+export function common(links: readonly Link[], key: NumberKey): ParamValue | undefined {
+  const values = new Set(links.flatMap((l) => [inForce(l, "ab", key), inForce(l, "ba", key)]));
+  const [only] = values;
+  return values.size === 1 ? only : undefined;
 }

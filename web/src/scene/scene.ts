@@ -8,7 +8,7 @@ import { type LinkKey, linkKey, type Mesh } from "../model/mesh";
 import { linkLatency } from "../model/topology";
 import type { Link, Server, ServerState } from "../model/types";
 import { formatBandwidth, formatLatency } from "../units";
-import { serversOf, type Target } from "./selection";
+import { hasLink, serversOf, type Target } from "./selection";
 
 export interface SceneInput {
   readonly mesh: Mesh;
@@ -134,9 +134,8 @@ function sceneLink(link: Link, a: Screen, b: Screen, input: SceneInput): SceneLi
 }
 
 function lookOf(key: LinkKey, input: SceneInput): LinkLook {
-  const is = (t: Target) => t?.kind === "link" && t.key === key;
-  if (is(input.selection)) return "selected";
-  if (is(input.hover)) return "hovered";
+  if (hasLink(input.selection, key)) return "selected";
+  if (hasLink(input.hover, key)) return "hovered";
   if (!input.tree) return "plain";
   return input.tree.has(key) ? "route" : "dimmed";
 }
