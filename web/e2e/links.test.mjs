@@ -122,3 +122,20 @@ test("the links between selected servers are one click away", async () => {
   await inspector.getByRole("button", { name: "Pin latency of each to what it is" }).click();
   await until("each is pinned to its own", async () => (await link(a, b)).pins_ab.latency_ms === 200);
 });
+
+test("two servers out of each other's reach are linked by hand, and unlinked again", async () => {
+  const [a, , c] = await row();
+  await mesh.ask("DELETE", `/servers/${(await mesh.get("/servers")).find((s) => s.name === `hs${a + 1}`).id}`);
+  await ui.board.focus();
+  await ui.page.keyboard.press("Control+a");
+  const group = ui.page.getByTestId("group-inspector");
+  await group.getByRole("heading", { name: "2 servers" }).waitFor();
+  await group.getByRole("button", { name: "Link them" }).click();
+  await until("they are linked", async () => (await mesh.get("/links")).some((l) => l.a === a && l.b === c));
+  await group.getByRole("button", { name: "1 between them" }).click();
+  const kept = ui.page.getByTestId("link-inspector").getByRole("checkbox", { name: /Linked wherever they stand/ });
+  assert.equal(await kept.isChecked(), true);
+  await ui.screenshot("link-by-hand-1280");
+  await kept.click();
+  await until("they are apart again", async () => (await mesh.get("/links")).length === 0);
+});
