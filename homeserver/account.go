@@ -29,7 +29,9 @@ func (s *Server) AddAccount(c Credential) (user string, err error) {
 	if u.accounts == nil {
 		u.accounts = map[string]*account{}
 	}
-	u.accounts[user] = &account{id: user, password: c.PasswordHash, profile: Profile{DisplayName: c.Localpart}}
+	a := &account{id: user, password: c.PasswordHash, profile: Profile{DisplayName: c.Localpart}}
+	u.accounts[user] = a
+	s.keepAccountLocked(a)
 	return user, nil
 }
 
@@ -101,6 +103,7 @@ func (s *Server) SetPassword(user, password string) error {
 		return err
 	}
 	a.password = hash
+	s.keepAccountLocked(a)
 	return nil
 }
 

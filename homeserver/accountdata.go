@@ -30,6 +30,7 @@ func (s *Server) SetAccountData(user string, data AccountData) error {
 			a.data = map[dataKey]dataValue{}
 		}
 		a.data[dataKey{data.RoomID, data.Type}] = dataValue{data.Content, at}
+		s.Keep(kindAccountData, storedAccountData{user, data, at}, user, data.RoomID, data.Type)
 	})
 }
 
@@ -82,6 +83,7 @@ func (s *Server) AddFilter(user, filter string) (id string, err error) {
 		return "", failf(InvalidParam, "%s has stored %d filters already: use one of them, or send filters inline", user, maxFilters)
 	}
 	a.filters = append(a.filters, filter)
+	s.Keep(kindFilter, storedFilter{user, len(a.filters) - 1, filter}, user, strconv.Itoa(len(a.filters)-1))
 	return strconv.Itoa(len(a.filters) - 1), nil
 }
 

@@ -63,11 +63,17 @@ func (s *Server) SetAlias(alias, roomID, userID string) error {
 	if _, taken := s.aliases.rooms[alias]; taken {
 		return failf(AlreadyExists, "the room alias %s is taken", alias)
 	}
-	if s.aliases.rooms == nil {
-		s.aliases.rooms = map[string]aliasTarget{}
-	}
-	s.aliases.rooms[alias] = aliasTarget{roomID, userID}
+	s.aliases.set(alias, aliasTarget{roomID, userID})
+	s.Keep(kindAlias, storedAlias{alias, roomID, userID}, alias)
 	return nil
+}
+
+// set needs aliases.mu.
+func (a *aliases) set(alias string, target aliasTarget) {
+	if a.rooms == nil {
+		a.rooms = map[string]aliasTarget{}
+	}
+	a.rooms[alias] = target
 }
 
 // DeleteAlias removes a local alias, which its creator may do, and who may send m.room.canonical_alias.
@@ -82,6 +88,7 @@ func (s *Server) DeleteAlias(alias, userID string) error {
 		return failf(Forbidden, "%s may not remove the room alias %s", userID, alias)
 	}
 	delete(s.aliases.rooms, alias)
+	s.Drop(kindAlias, alias)
 	return nil
 }
 

@@ -70,9 +70,6 @@ func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.history == nil {
-		r.history = map[matrix.EventID]*event.PDU{}
-	}
 	for _, pdu := range pdus {
 		if pdu.RoomID() != r.id || r.history[pdu.ID()] != nil || r.loggedLocked(pdu.ID()) {
 			continue
@@ -80,12 +77,21 @@ func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
 		if _, missing := r.authEventsLocked(pdu); len(missing) == 0 && s.checkAuthEventsLocked(r, pdu) != nil {
 			continue
 		}
-		r.history[pdu.ID()] = pdu
 		s.commons.checked(pdu)
 		s.stream.prepend(func(position Position) {
-			r.past = append(r.past, Entry{Position: position, Event: pdu})
+			r.addPastLocked(Entry{Position: position, Event: pdu})
+			r.notePastLocked(pdu, position)
 		})
 		added++
 	}
+	s.recordLocked(r)
 	return added
+}
+
+func (r *room) addPastLocked(entry Entry) {
+	if r.history == nil {
+		r.history = map[matrix.EventID]*event.PDU{}
+	}
+	r.history[entry.Event.ID()] = entry.Event
+	r.past = append(r.past, entry)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
+	"weak"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -20,14 +21,15 @@ import (
 // Commons is safe for concurrent use. It grows with the events of the process and is never emptied.
 type Commons struct {
 	mu       sync.RWMutex
-	parsed   map[[sha256.Size]byte]*event.PDU // by the hash of their canonical bytes
-	events   map[matrix.EventID]*event.PDU    // checked ones: the full form when any server has it
-	redacted map[*event.PDU]*event.PDU        // redacted forms
-	verified map[*event.PDU]bool              // signatures found right; the value: the content hash too
-	authed   map[*event.PDU]struct{}          // allowed by their auth events, which are authed too
-	states   map[uint64][]*State              // every snapshot once, by fingerprint
-	numbers  uint64                           // of snapshots so far
-	resolved map[[sha256.Size]byte]*State     // results of state resolution by the numbers of the snapshots
+	parsed   map[[sha256.Size]byte]*event.PDU  // by the hash of their canonical bytes
+	events   map[matrix.EventID]*event.PDU     // checked ones: the full form when any server has it
+	redacted map[*event.PDU]*event.PDU         // redacted forms
+	verified map[*event.PDU]bool               // signatures found right; the value: the content hash too
+	authed   map[*event.PDU]struct{}           // allowed by their auth events, which are authed too
+	recalled map[int64]weak.Pointer[event.PDU] // by their numbers in a store
+	states   map[uint64][]*State               // every snapshot once, by fingerprint
+	numbers  uint64                            // of snapshots so far
+	resolved map[[sha256.Size]byte]*State      // results of state resolution by the numbers of the snapshots
 
 	shrinking sync.Mutex // held while an image is made smaller
 
@@ -50,6 +52,7 @@ func NewCommons() *Commons {
 		redacted: map[*event.PDU]*event.PDU{},
 		verified: map[*event.PDU]bool{},
 		authed:   map[*event.PDU]struct{}{},
+		recalled: map[int64]weak.Pointer[event.PDU]{},
 		states:   map[uint64][]*State{},
 		resolved: map[[sha256.Size]byte]*State{},
 		keys:     map[keyName]verifyKey{},
@@ -79,6 +82,37 @@ func (c *Commons) keep(pdu *event.PDU) *event.PDU {
 	}
 	c.parsed[sum] = pdu
 	return pdu
+}
+
+// Recall returns the event that a store of this process has under a number, reading it once for all servers.
+func (c *Commons) Recall(number int64, read func() (StoredEvent, error)) (*event.PDU, error) {
+	c.mu.RLock()
+	pdu := c.recalled[number].Value()
+	c.mu.RUnlock()
+	if pdu != nil {
+		return pdu, nil
+	}
+	stored, err := read()
+	if err != nil {
+		return nil, err
+	}
+	version, err := matrix.LookupRoomVersion(stored.Version)
+	if err != nil {
+		return nil, err
+	}
+	if pdu, err = event.Parse(stored.JSON, version); err != nil {
+		return nil, err
+	}
+	if stored.Redacted {
+		pdu = pdu.Redact()
+	} else {
+		pdu = c.keep(pdu)
+		c.setVerdict(pdu, true)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.recalled[number] = weak.Make(pdu)
+	return pdu, nil
 }
 
 // event returns a checked event by its id, nil when no server has it.

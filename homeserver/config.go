@@ -21,6 +21,8 @@ type Config struct {
 	Outbox  Outbox             // takes events for other servers; nil for a server without federation
 	Keys    Keys               // verify keys of other servers; nil for a server without federation
 
+	Store Store // keeps what the server does; nil for memory alone
+
 	Passwords *Passwords // of accounts, shared with other servers of the process; nil for private ones
 
 	// RegistrationToken is what clients must show to register (client-server, "Token-authenticated registration").
@@ -88,6 +90,9 @@ func New(cfg Config) *Server {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Store != nil {
+		s.stream.reserve = func(ceiling Position) { s.Keep(kindCeiling, ceiling, "") }
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

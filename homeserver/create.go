@@ -39,7 +39,7 @@ func (s *Server) CreateRoom(_ context.Context, nr NewRoom) (roomID string, err e
 	if err != nil {
 		return "", err
 	}
-	r := newRoom(create.RoomID(), version)
+	r := s.newRoom(create.RoomID(), version)
 	if err := s.fill(r, create, drafts); err != nil {
 		return "", err
 	}
@@ -144,6 +144,8 @@ func (s *Server) fill(r *room, create *event.PDU, drafts []Draft) error {
 	s.rooms[r.id] = r
 	s.mu.Unlock()
 	s.publishLocked(r)
+	r.publicLocked()
+	s.recordLocked(r)
 	return nil
 }
 

@@ -62,6 +62,7 @@ func (s *Server) SetCrossSigning(user string, keys CrossSigning) error {
 	replace(&id.master, keys.Master)
 	replace(&id.selfSigning, keys.SelfSigning)
 	replace(&id.userSigning, keys.UserSigning)
+	s.keepIdentityLocked(a)
 	s.users.mu.Unlock()
 	s.identityChanged(user)
 	return nil
@@ -174,16 +175,19 @@ func (s *Server) signKey(user, owner, id string, object json.RawMessage) error {
 	}
 	if owner != user {
 		a.identityLocked().vouch(owner, signatures)
+		s.keepIdentityLocked(a)
 		return nil
 	}
 	if device := a.devices[id]; device != nil && device.keys != nil && device.keys.identity != nil {
 		device.keys.identity, err = withSignatures(device.keys.identity, user, signatures)
+		s.keepDeviceKeysLocked(device)
 		return err
 	}
 	if a.identity == nil || !hasKey(a.identity.master, id) {
 		return failf(NotFound, "%s has neither a device nor a master key %s", user, id)
 	}
 	a.identity.master, err = withSignatures(a.identity.master, user, signatures)
+	s.keepIdentityLocked(a)
 	return err
 }
 

@@ -16,6 +16,7 @@ func (s *Server) Deactivate(ctx context.Context, user string) error {
 		return err
 	}
 	a.password = ""
+	s.keepAccountLocked(a)
 	s.users.mu.Unlock()
 	s.Logout(user)
 	for _, m := range s.Memberships(user) {
@@ -28,6 +29,8 @@ func (s *Server) Deactivate(ctx context.Context, user string) error {
 	}
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()
+	s.dropPersonalLocked(a)
 	a.profile, a.data, a.filters, a.identity, a.backups = Profile{}, nil, nil, nil, nil
+	s.keepAccountLocked(a)
 	return nil
 }

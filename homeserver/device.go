@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"sync/atomic"
@@ -18,6 +19,9 @@ const tokenBytes = 24
 
 // tokenHash is what is kept of an access token.
 type tokenHash [sha256.Size]byte
+
+// String is the hash in hexadecimal.
+func (h tokenHash) String() string { return hex.EncodeToString(h[:]) }
 
 func hashToken(token string) tokenHash { return sha256.Sum256([]byte(token)) }
 
@@ -67,6 +71,7 @@ func (s *Server) Login(user, id, name string) (device *Device, token string, err
 	u.setTokenLocked(device, token)
 	u.dropRefreshLocked(device)
 	device.seen.Store(time.Now().UnixMilli())
+	s.keepDeviceLocked(device)
 	return device, token, nil
 }
 
@@ -133,6 +138,7 @@ func (s *Server) RenameDevice(user, id, name string) error {
 		return err
 	}
 	device.name = name
+	s.keepDeviceLocked(device)
 	encrypts := device.keys != nil
 	s.users.mu.Unlock()
 	if encrypts {
@@ -144,13 +150,14 @@ func (s *Server) RenameDevice(user, id, name string) error {
 // Logout ends devices of a local user: their tokens are worthless from now on. No ids means all devices;
 // unknown ids are ignored.
 func (s *Server) Logout(user string, ids ...string) {
-	for _, id := range s.users.logout(user, ids) {
+	for _, id := range s.endDevices(user, ids) {
 		s.deviceChanged(user, id)
 	}
 }
 
-// logout returns the ids of the devices that were there to be ended and had encryption keys.
-func (u *users) logout(user string, ids []string) (encrypting []string) {
+// endDevices returns the ids of the devices that were there to be ended and had encryption keys.
+func (s *Server) endDevices(user string, ids []string) (encrypting []string) {
+	u := &s.users
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	a := u.accounts[user]
@@ -168,6 +175,7 @@ func (u *users) logout(user string, ids []string) (encrypting []string) {
 		delete(u.tokens, device.token)
 		u.dropRefreshLocked(device)
 		delete(a.devices, id)
+		s.dropDeviceLocked(device)
 		if device.keys != nil {
 			encrypting = append(encrypting, id)
 		}

@@ -55,6 +55,7 @@ func (s *Server) UploadKeys(device *Device, upload KeyUpload) (counts map[string
 	}
 	changed, err := device.keys.add(upload)
 	counts = device.keys.counts()
+	s.keepDeviceKeysLocked(device)
 	s.users.mu.Unlock()
 	if changed {
 		s.deviceChanged(device.User, device.ID)

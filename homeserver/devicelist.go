@@ -38,6 +38,7 @@ func (s *Server) keysChanged(user string) {
 		}
 		d.newest = at
 		d.changes[user] = at
+		s.Keep(kindKeysChanged, storedKeysChanged{user, at}, user)
 		d.distrustLocked(user)
 	})
 	s.users.watchers.alert(anybody)

@@ -8,12 +8,19 @@ func (s *Server) Publish(roomID string, published bool) {
 	defer s.users.mu.Unlock()
 	if !published {
 		delete(s.users.published, roomID)
+		s.Drop(kindPublished, roomID)
 		return
 	}
-	if s.users.published == nil {
-		s.users.published = map[string]bool{}
+	s.users.publish(roomID)
+	s.Keep(kindPublished, roomID, roomID)
+}
+
+// publish needs users.mu.
+func (u *users) publish(roomID string) {
+	if u.published == nil {
+		u.published = map[string]bool{}
 	}
-	s.users.published[roomID] = true
+	u.published[roomID] = true
 }
 
 // Published says whether a room is in this server's room directory.

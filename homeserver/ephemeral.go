@@ -224,6 +224,7 @@ func (s *Server) noteReceipt(roomID string, receipt Receipt) {
 	}
 	receipt.position = s.Bump()
 	r.receipts[receiptKey{receipt.User, receipt.Kind, receipt.Thread}] = receipt
+	s.Keep(kindReceipt, storedReceipt{roomID, receipt, receipt.position}, roomID, receipt.User, receipt.Kind, receipt.Thread)
 	s.alertRoom(roomID)
 }
 

@@ -80,6 +80,11 @@ func (r *room) setEdgeLocked(prev []matrix.EventID, state *State) {
 	if _, known := r.edgeLocked(prev); known || len(prev) == 0 {
 		return
 	}
+	r.noteEdgeLocked(prev, state)
+	r.keepEdgeLocked(prev, state)
+}
+
+func (r *room) keepEdgeLocked(prev []matrix.EventID, state *State) {
 	if len(r.edges) == maxEdges {
 		r.edges = slices.Delete(r.edges, 1, 2)
 	}
@@ -204,7 +209,7 @@ func (s *Server) refreshLocked(r *room) (*State, error) {
 }
 
 // acceptLocked puts an event into the graph, moves the extremities and the current state on, applies
-// redactions and tells the clients. It returns what became of the event.
+// redactions and tells the clients. It returns what became of the event. The caller records it.
 func (s *Server) acceptLocked(r *room, pdu *event.PDU, before *State) Outcome {
 	outcome := s.stageLocked(r, pdu, before)
 	s.publishLocked(r)
@@ -214,6 +219,7 @@ func (s *Server) acceptLocked(r *room, pdu *event.PDU, before *State) Outcome {
 // stageLocked is acceptLocked without telling the clients.
 func (s *Server) stageLocked(r *room, pdu *event.PDU, before *State) Outcome {
 	n := s.placeLocked(r, pdu, before)
+	r.notePlaceLocked(factPlaced, n)
 	if n.is(rejected) {
 		return Rejected
 	}
@@ -272,6 +278,7 @@ func (s *Server) logLocked(r *room, entry Entry, before *State) {
 	s.stream.append(func(position Position) {
 		entry.Position = position
 		r.log = append(r.log, entry)
+		s.noteEntryLocked(r, entry, before)
 		s.noteMembers(r, before, entry.State, position)
 	})
 }

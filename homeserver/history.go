@@ -298,6 +298,7 @@ func (s *Server) Forget(user, roomID string) error {
 		a.forgotten = map[string]Position{}
 	}
 	a.forgotten[roomID] = m.Position
+	s.keepAccountLocked(a)
 	return nil
 }
 

@@ -47,6 +47,8 @@ func (s *Server) CreateBackup(user string, info BackupInfo) (version string, err
 		}
 		b.newest++
 		b.versions[b.newest] = &backup{info: info}
+		s.Keep(kindBackups, storedBackups{user, b.newest}, user)
+		s.keepBackupLocked(user, b.newest, b.versions[b.newest])
 		version = strconv.Itoa(b.newest)
 		return nil
 	})
@@ -55,11 +57,12 @@ func (s *Server) CreateBackup(user string, info BackupInfo) (version string, err
 
 // UpdateBackup replaces the information about a backup; its algorithm stays.
 func (s *Server) UpdateBackup(user, version string, info BackupInfo) error {
-	return s.withBackup(user, version, func(_ *backups, _ int, b *backup) error {
+	return s.withBackup(user, version, func(_ *backups, number int, b *backup) error {
 		if info.Algorithm != b.info.Algorithm {
 			return failf(InvalidParam, "the backup has the algorithm %q, which cannot be changed to %q", b.info.Algorithm, info.Algorithm)
 		}
 		b.info = info
+		s.keepBackupLocked(user, number, b)
 		return nil
 	})
 }
@@ -68,6 +71,7 @@ func (s *Server) UpdateBackup(user, version string, info BackupInfo) error {
 func (s *Server) DeleteBackup(user, version string) error {
 	return s.withBackup(user, version, func(all *backups, number int, b *backup) error {
 		all.stored -= b.count
+		s.dropBackupLocked(user, number, b)
 		delete(all.versions, number)
 		return nil
 	})
@@ -99,8 +103,10 @@ func (s *Server) StoreKeys(user, version string, keys BackedUp) (status BackupSt
 					return failf(TooLarge, "the key backups of %s have %d keys: no more are kept", user, maxBackedUp)
 				}
 				all.stored += b.put(room, session, key)
+				s.keepSessionLocked(user, number, room, session, b.rooms[room][session])
 			}
 		}
+		s.keepBackupLocked(user, number, b)
 		status = b.status(number)
 		return nil
 	})
@@ -191,10 +197,12 @@ func (s *Server) DeleteKeys(user, version, room, session string) (status BackupS
 		before := b.count
 		b.each(room, session, func(room, session string, _ json.RawMessage) {
 			delete(b.rooms[room], session)
+			s.dropSessionLocked(user, number, room, session)
 			b.count--
 		})
 		if b.count != before {
 			b.etag++
+			s.keepBackupLocked(user, number, b)
 		}
 		all.stored -= before - b.count
 		status = b.status(number)

@@ -254,6 +254,7 @@ func (s *Server) ServeClaim(claim KeyClaim) ClaimAnswer {
 			}
 			if key, ok := device.keys.claim(algorithm); ok {
 				answer.add(user, id, key)
+				s.keepDeviceKeysLocked(device)
 			}
 		}
 	}

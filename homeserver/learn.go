@@ -36,6 +36,7 @@ func (s *Server) learnLocked(r *room, groups ...[]*event.PDU) {
 			l.learn(pdu.ID())
 		}
 	}
+	s.recordLocked(r)
 }
 
 // learner adds events in the order of their auth events.
@@ -90,5 +91,6 @@ func (l *learner) add(pdu *event.PDU) {
 		n.mark |= rejected
 	}
 	l.r.nodes[pdu.ID()] = n
+	l.r.noteLocked(factLearned, pdu, n.mark)
 	l.s.commons.checked(pdu)
 }

@@ -71,7 +71,9 @@ func (s *Server) AddMedia(user string, media Media) (id string, err error) {
 	if err := m.fillLocked(up, media); err != nil {
 		return "", err
 	}
-	return m.addLocked(up), nil
+	id = m.addLocked(up)
+	s.keepMedia(id, up)
+	return id, nil
 }
 
 // ReserveMedia returns a media id that the user will upload to, and until when.
@@ -85,6 +87,7 @@ func (s *Server) ReserveMedia(user string) (id string, until time.Time, err erro
 		case up.user != user || up.complete():
 		case up.until.Before(now):
 			delete(m.own, id)
+			s.Drop(kindMedia, id)
 		default:
 			open++
 		}
@@ -93,7 +96,10 @@ func (s *Server) ReserveMedia(user string) (id string, until time.Time, err erro
 		return "", time.Time{}, failf(LimitExceeded, "%s has %d media ids reserved already: upload to them first", user, open)
 	}
 	until = now.Add(reservedFor)
-	return m.addLocked(&upload{user: user, done: make(chan struct{}), until: until}), until, nil
+	up := &upload{user: user, done: make(chan struct{}), until: until}
+	id = m.addLocked(up)
+	s.keepMedia(id, up)
+	return id, until, nil
 }
 
 // FillMedia uploads to a reserved media id, once.
@@ -110,7 +116,11 @@ func (s *Server) FillMedia(user, id string, media Media) error {
 	case up.complete():
 		return failf(CannotOverwrite, "the media id %s has been uploaded to already", id)
 	}
-	return m.fillLocked(up, media)
+	if err := m.fillLocked(up, media); err != nil {
+		return err
+	}
+	s.keepMedia(id, up)
+	return nil
 }
 
 func (m *mediaStore) fillLocked(up *upload, media Media) error {
@@ -128,12 +138,16 @@ func (m *mediaStore) fillLocked(up *upload, media Media) error {
 }
 
 func (m *mediaStore) addLocked(up *upload) (id string) {
+	id = rand.Text()
+	m.putLocked(id, up)
+	return id
+}
+
+func (m *mediaStore) putLocked(id string, up *upload) {
 	if m.own == nil {
 		m.own = map[string]*upload{}
 	}
-	id = rand.Text()
 	m.own[id] = up
-	return id
 }
 
 // LocalMedia returns a file of this server, waiting for one that is reserved until ctx ends: then it fails with

@@ -59,6 +59,7 @@ func (s *Server) setMembership(user string, m Membership) {
 	s.stream.append(func(position Position) {
 		m.Position = position
 		s.members.set(user, m)
+		s.keepMembership(user, m)
 	})
 	s.alertUser(user)
 }

@@ -234,6 +234,7 @@ func (f *fetch) stateBefore(ctx context.Context, pdu *event.PDU) error {
 	f.r.mu.Lock()
 	defer f.r.mu.Unlock()
 	f.r.setEdgeLocked(pdu.PrevEvents(), state)
+	f.s.recordLocked(f.r)
 	return nil
 }
 

@@ -20,13 +20,16 @@ func (s *Server) OpenIDToken(user string) string {
 	for hash, token := range u.openID {
 		if token.until.Before(now) {
 			delete(u.openID, hash)
+			s.Drop(kindOpenID, hash.String())
 		}
 	}
 	if u.openID == nil {
 		u.openID = map[tokenHash]openIDToken{}
 	}
 	token := newToken()
-	u.openID[hashToken(token)] = openIDToken{user, now.Add(OpenIDLifetime)}
+	hash, made := hashToken(token), openIDToken{user, now.Add(OpenIDLifetime)}
+	u.openID[hash] = made
+	s.Keep(kindOpenID, storedOpenID{hash[:], made.user, made.until}, hash.String())
 	return token
 }
 

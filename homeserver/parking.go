@@ -46,7 +46,11 @@ func (s *Server) parkAgain(r *room, p parkedPDU) {
 	}
 	if len(r.parked.pdus) >= maxParked || p.attempts >= parkingAttempts || p.refused && p.attempts >= parkingRefusals {
 		s.log.Warn("gave up on a PDU whose missing events nobody gives", "room", r.id, "event", p.pdu.ID(), "origin", p.origin)
+		s.Drop(kindParked, string(r.id), string(p.pdu.ID()))
 		return
+	}
+	if p.attempts == 0 {
+		s.keepParked(p)
 	}
 	r.parked.pdus = append(r.parked.pdus, p)
 	if r.parked.timer == nil {
@@ -63,7 +67,11 @@ func (s *Server) unpark(ctx context.Context, r *room) {
 	r.mu.Unlock()
 	slices.SortFunc(pdus, func(a, b parkedPDU) int { return cmp.Compare(a.pdu.Depth(), b.pdu.Depth()) })
 	for _, p := range pdus {
-		if err := s.integrateFrom(ctx, r, p); err != nil && ctx.Err() == nil {
+		err := s.integrateFrom(ctx, r, p)
+		if err == nil {
+			s.Drop(kindParked, string(r.id), string(p.pdu.ID()))
+		}
+		if err != nil && ctx.Err() == nil {
 			s.log.Debug("a parked PDU stays parked", "room", r.id, "event", p.pdu.ID(), "error", err)
 			p.attempts++
 			p.refused = KindOf(err) != Unreachable

@@ -28,5 +28,8 @@ func (s *Server) EditProfile(user string, edit func(*Profile)) (changed bool, er
 	}
 	before := a.profile
 	edit(&a.profile)
-	return a.profile != before, nil
+	if changed = a.profile != before; changed {
+		s.keepAccountLocked(a)
+	}
+	return changed, nil
 }

@@ -82,7 +82,9 @@ func (s *Server) recallLocked(r *room, known map[matrix.EventID]*event.PDU) {
 		n := s.nodeLocked(r, pdu, before)
 		n.mark |= behind
 		r.nodes[pdu.ID()] = n
+		r.notePlaceLocked(factRecalled, n)
 	}
+	s.recordLocked(r)
 }
 
 // distinctPrev counts the places in the graph at which events begin.

@@ -16,7 +16,9 @@ type expiry struct {
 func (s *Server) MakeRefreshable(device *Device) (refresh string) {
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()
-	return s.users.refreshableLocked(device)
+	refresh = s.users.refreshableLocked(device)
+	s.keepDeviceLocked(device)
+	return refresh
 }
 
 func (u *users) refreshableLocked(device *Device) (refresh string) {
@@ -50,7 +52,9 @@ func (s *Server) Refresh(refresh string) (access, next string, err error) {
 	}
 	access = newToken()
 	u.setTokenLocked(device, access)
-	return access, u.refreshableLocked(device), nil
+	next = u.refreshableLocked(device)
+	s.keepDeviceLocked(device)
+	return access, next, nil
 }
 
 // Expired says whether an access token was worth something until it expired: it can be refreshed.

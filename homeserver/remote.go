@@ -39,7 +39,8 @@ type Remote interface {
 // Outbox takes events and EDUs for other servers. Both methods return at once; delivery is retried until it
 // succeeds, apart from EDUs that are [EDU.Fleeting].
 type Outbox interface {
-	Enqueue(pdu *event.PDU, destinations []string)
+	// Enqueue records that the event waits, where the server has a store, in one with what the server records of it.
+	Enqueue(pdu *event.PDU, destinations []string, alongside ...Change)
 	EnqueueEDU(edu EDU, destinations []string)
 }
 

@@ -156,7 +156,7 @@ func (s *Server) enter(ctx context.Context, server string, pdu *event.PDU, answe
 
 	r := s.room(pdu.RoomID())
 	if r == nil {
-		r = newRoom(pdu.RoomID(), version)
+		r = s.newRoom(pdu.RoomID(), version)
 	}
 	if r.version != version {
 		return failf(Unreachable, "%s answered make_join with room version %s, the room has %s", server, version.ID, r.version.ID)
@@ -177,6 +177,7 @@ func (r *room) markBehindLocked(groups ...[]*event.PDU) {
 	for _, pdu := range slices.Concat(groups...) {
 		if n := r.nodes[pdu.ID()]; n != nil && n.is(outlier) {
 			n.mark |= behind
+			r.noteLocked(factBehind, pdu, 0)
 		}
 	}
 }
@@ -204,6 +205,7 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 	r.setEdgeLocked(pdu.PrevEvents(), before)
 	r.current = before
 	n := s.placeLocked(r, pdu, before)
+	r.notePlaceLocked(factEntered, n)
 	r.extremities = []*node{n}
 	r.current, r.joined, r.floor = n.after, true, pdu.Depth()
 	s.mu.Lock()
@@ -211,6 +213,8 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 	s.mu.Unlock()
 	r.staged = append(r.staged, stagedEntry{before: previous, after: before}, stagedEntry{pdu: pdu, before: before, after: n.after})
 	s.publishLocked(r)
+	r.publicLocked()
+	s.recordLocked(r)
 }
 
 // rejectInvite leaves a room that nobody on this server is in, through the inviter's server ("Leaving Rooms

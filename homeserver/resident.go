@@ -106,7 +106,7 @@ func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string,
 	if err != nil {
 		return JoinAnswer{}, err
 	}
-	r.welcomeLocked(origin)
+	s.welcomeLocked(r, origin)
 	s.introduceLocked(r, origin, n)
 	if brief && n.before.moreMembersThan(maxMembersTold) {
 		return s.briefAnswerLocked(r, n), nil
@@ -117,7 +117,16 @@ func (s *Server) AcceptJoin(ctx context.Context, origin, roomID, eventID string,
 	}, nil
 }
 
-func (r *room) welcomeLocked(guest string) {
+func (s *Server) welcomeLocked(r *room, guest string) {
+	if _, known := r.guests[guest]; known {
+		return
+	}
+	r.addGuestLocked(guest)
+	r.noteGuestLocked(guest)
+	s.recordLocked(r)
+}
+
+func (r *room) addGuestLocked(guest string) {
 	if r.guests == nil {
 		r.guests = map[string]struct{}{}
 	}

@@ -47,6 +47,7 @@ type room struct {
 	early       map[matrix.EventID]*event.PDU // redactions whose targets have not come yet
 	parked      parking
 	guests      map[string]struct{} // servers that joined through this one
+	journal     *journal            // what is to be recorded; nil without a store
 }
 
 // node is an event in a room's graph.

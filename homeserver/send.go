@@ -25,6 +25,8 @@ type Draft struct {
 	Content  json.RawMessage // a JSON object; nil for an empty one
 	Redacts  string          // the target of an m.room.redaction, put where the room version wants it
 	Built    func(id string) // told the event's id before anybody can see the event; may be nil
+	// Alongside returns what is to be recorded in one with the event. It is called where there is a store; may be nil.
+	Alongside func(id string) []Change
 }
 
 // Send builds, checks, signs and sends an event into a room that this server is in. It does not wait for
@@ -50,7 +52,11 @@ func (s *Server) sendLocked(r *room, d Draft) (*event.PDU, error) {
 	if d.Built != nil {
 		d.Built(string(pdu.ID()))
 	}
-	if err := s.admitLocked(r, pdu, before); err != nil {
+	var alongside []Change
+	if s.cfg.Store != nil && d.Alongside != nil {
+		alongside = d.Alongside(string(pdu.ID()))
+	}
+	if err := s.admitLocked(r, pdu, before, alongside...); err != nil {
 		return nil, err
 	}
 	return pdu, nil
@@ -156,36 +162,41 @@ func (s *Server) allowed(pdu *event.PDU, before *State) error {
 	return nil
 }
 
-// admitLocked puts an event that this server vouches for into the room and sends it to the other servers.
-func (s *Server) admitLocked(r *room, pdu *event.PDU, before *State) error {
+// admitLocked puts an event that this server vouches for into the room and sends it to the other servers. All of it
+// is recorded together, with what else belongs to it.
+func (s *Server) admitLocked(r *room, pdu *event.PDU, before *State, alongside ...Change) error {
 	earlier := r.current
 	switch s.acceptLocked(r, pdu, before) {
 	case Rejected:
+		s.recordLocked(r)
 		return failf(Forbidden, "the room's rules refuse this %s event", pdu.Type())
 	case SoftFailed:
+		s.recordLocked(r)
 		return failf(Forbidden, "the room's current state refuses this %s event", pdu.Type())
 	}
-	s.distributeLocked(r, pdu, earlier)
+	others := s.concernedLocked(r, pdu, earlier)
+	if len(others) == 0 {
+		s.recordLocked(r, alongside...)
+		return nil
+	}
+	s.cfg.Outbox.Enqueue(pdu, others, append(r.takeFactsLocked(), alongside...)...)
 	return nil
 }
 
-// distributeLocked hands an event to the outbox for all servers that are or, until this event, were in the
-// room, apart from this one and the sender's.
-func (s *Server) distributeLocked(r *room, pdu *event.PDU, earlier *State) {
+// concernedLocked returns all servers that are or, until this event, were in the room, apart from this one and the
+// sender's.
+func (s *Server) concernedLocked(r *room, pdu *event.PDU, earlier *State) []string {
 	if s.cfg.Outbox == nil {
-		return
+		return nil
 	}
 	others := slices.Concat(earlier.JoinedServers(), r.current.JoinedServers())
 	if pdu.Membership() == matrix.Leave || pdu.Membership() == matrix.Ban {
 		others = append(others, serverOf(pdu.Key().StateKey)) // perhaps only invited
 	}
 	slices.Sort(others)
-	others = slices.DeleteFunc(slices.Compact(others), func(name string) bool {
+	return slices.DeleteFunc(slices.Compact(others), func(name string) bool {
 		return name == s.cfg.Name || name == string(pdu.Sender().Server())
 	})
-	if len(others) > 0 {
-		s.cfg.Outbox.Enqueue(pdu, others)
-	}
 }
 
 // MaySend returns nil when an event would be allowed now, and otherwise what Send would return.

@@ -7,14 +7,25 @@ import "sync"
 type stream struct {
 	mu     sync.Mutex
 	newest Position
-	oldest Position // of entries from backfill, negative
+	// ceiling is the position up to which positions may be handed out: what is kept of them is a number above all that
+	// anybody has seen. reserve records another one; nil without a store.
+	ceiling Position
+	reserve func(ceiling Position)
+	oldest  Position // of entries from backfill, negative
 }
+
+// reservedPositions is how many positions are reserved at a time, and so how many a restart may skip.
+const reservedPositions = 1000
 
 // append runs write with the next position.
 func (st *stream) append(write func(Position)) Position {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.newest++
+	if st.reserve != nil && st.newest > st.ceiling {
+		st.ceiling = st.newest + reservedPositions
+		st.reserve(st.ceiling)
+	}
 	write(st.newest)
 	return st.newest
 }

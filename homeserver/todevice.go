@@ -23,6 +23,7 @@ type ToDevice struct {
 	Content json.RawMessage `json:"content"`
 
 	position Position
+	number   int64 // ascending on a server
 }
 
 // DeviceMessages are the contents of to-device messages by user and device; the device "*" stands for all.
@@ -65,7 +66,7 @@ func (s *Server) receiveToDevice(origin string, content json.RawMessage) error {
 	if serverOf(in.Sender) != origin {
 		return failf(Forbidden, "%s is not a user of %s", in.Sender, origin)
 	}
-	if s.users.seenMessages.add(origin + " " + in.MessageID) {
+	if s.users.seenMessages.see(s, origin+" "+in.MessageID) {
 		for user, contents := range in.Messages {
 			s.deliverToDevices(in.Sender, in.Type, user, contents)
 		}
@@ -75,17 +76,39 @@ func (s *Server) receiveToDevice(origin string, content json.RawMessage) error {
 
 // seenMessages remembers the latest ids of messages. The zero value is empty.
 type seenMessages struct {
-	mu    sync.Mutex
-	ids   map[string]struct{}
-	order []string // oldest first
+	mu     sync.Mutex
+	ids    map[string]struct{}
+	order  []string // oldest first
+	number int64    // of the latest that was recorded
+}
+
+// see says whether an id is new, and records it.
+func (m *seenMessages) see(s *Server, id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fresh, forgotten := m.addLocked(id)
+	if !fresh {
+		return false
+	}
+	m.number++
+	s.Keep(kindSeenMessage, storedSeenMessage{id, m.number}, id)
+	if forgotten != "" {
+		s.Drop(kindSeenMessage, forgotten)
+	}
+	return true
 }
 
 // add says whether an id is new.
 func (m *seenMessages) add(id string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	fresh, _ := m.addLocked(id)
+	return fresh
+}
+
+func (m *seenMessages) addLocked(id string) (fresh bool, forgotten string) {
 	if _, seen := m.ids[id]; seen {
-		return false
+		return false, ""
 	}
 	if m.ids == nil {
 		m.ids = map[string]struct{}{}
@@ -93,10 +116,11 @@ func (m *seenMessages) add(id string) bool {
 	m.ids[id] = struct{}{}
 	m.order = append(m.order, id)
 	if len(m.order) > maxSeenMessages {
-		delete(m.ids, m.order[0])
+		forgotten = m.order[0]
+		delete(m.ids, forgotten)
 		m.order = m.order[1:]
 	}
-	return true
+	return true, forgotten
 }
 
 func (s *Server) deliverToDevices(sender, kind, user string, contents map[string]json.RawMessage) {
@@ -106,13 +130,13 @@ func (s *Server) deliverToDevices(sender, kind, user string, contents map[string
 	if a != nil {
 		at := s.Bump()
 		for id, content := range contents {
-			message := ToDevice{sender, kind, content, at}
+			message := ToDevice{Sender: sender, Type: kind, Content: content, position: at}
 			if id != "*" {
-				a.devices[id].put(message)
+				s.putMessageLocked(a.devices[id], message)
 				continue
 			}
 			for _, device := range a.devices {
-				device.put(message)
+				s.putMessageLocked(device, message)
 			}
 		}
 	}
@@ -122,16 +146,23 @@ func (s *Server) deliverToDevices(sender, kind, user string, contents map[string
 	}
 }
 
-// put needs users.mu. A device that does not exist takes nothing.
-func (d *Device) put(message ToDevice) {
+// putMessageLocked needs users.mu. A device that does not exist takes nothing.
+func (s *Server) putMessageLocked(d *Device, message ToDevice) {
 	if d == nil {
 		return
 	}
-	d.inbox = newest(append(d.inbox, message), maxInbox, maxInboxBytes)
+	s.users.messages++
+	message.number = s.users.messages
+	s.keepMessageLocked(d, message)
+	d.inbox = append(d.inbox, message)
+	if over := surplus(d.inbox, maxInbox, maxInboxBytes); over > 0 {
+		s.dropMessagesLocked(d, d.inbox[:over])
+		d.inbox = slices.Delete(d.inbox, 0, over)
+	}
 }
 
-// newest removes the oldest messages, so that at most so many are left, with at most so many bytes.
-func newest(messages []ToDevice, most, mostBytes int) []ToDevice {
+// surplus is how many of the oldest messages give way, so that at most so many are left, with at most so many bytes.
+func surplus(messages []ToDevice, most, mostBytes int) int {
 	kept, bytes := 0, 0
 	for kept < min(len(messages), most) {
 		bytes += messages[len(messages)-1-kept].size()
@@ -140,7 +171,7 @@ func newest(messages []ToDevice, most, mostBytes int) []ToDevice {
 		}
 		kept++
 	}
-	return slices.Delete(messages, 0, len(messages)-kept)
+	return len(messages) - kept
 }
 
 func (m ToDevice) size() int { return len(m.Sender) + len(m.Type) + len(m.Content) }
@@ -165,8 +196,10 @@ func (s *Server) received(device *Device, upto Position) {
 	rest := slices.IndexFunc(device.inbox, func(m ToDevice) bool { return m.position > upto })
 	switch {
 	case rest < 0:
+		s.dropMessagesLocked(device, device.inbox)
 		device.inbox = nil
 	case rest > 0:
+		s.dropMessagesLocked(device, device.inbox[:rest])
 		device.inbox = slices.Clone(device.inbox[rest:])
 	}
 }

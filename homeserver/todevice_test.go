@@ -21,7 +21,8 @@ func TestOldMessagesGiveWay(t *testing.T) {
 		var inbox []ToDevice
 		for i, size := range c.sizes {
 			message := ToDevice{Content: make(json.RawMessage, size), position: Position(i)}
-			inbox = newest(append(inbox, message), 5, 100)
+			inbox = append(inbox, message)
+			inbox = slices.Delete(inbox, 0, surplus(inbox, 5, 100))
 		}
 		if len(inbox) != c.left {
 			t.Errorf("%s: %d are left, not %d", name, len(inbox), c.left)

@@ -19,6 +19,7 @@ type transactions struct {
 	results map[Transaction]*transaction
 	events  map[string]string // event id -> transaction id
 	order   []Transaction     // of results, oldest first
+	number  int64             // of the latest that was recorded
 }
 
 // transaction is one request. event is valid once done is closed, or earlier for the lock's holder.
@@ -26,6 +27,36 @@ type transaction struct {
 	done  chan struct{}
 	event string
 	err   error
+	given Transaction // what had to be forgotten for this one
+}
+
+// storedTransaction is a transaction as a store keeps it.
+type storedTransaction struct {
+	Transaction
+	User, Device, Event string
+	Number              int64 // ascending
+}
+
+const kindTransaction = "transaction"
+
+// Made returns what is to be recorded of a transaction that led to an event, in one with the event.
+func (d *Device) Made(txn Transaction, event string) []Change {
+	d.txns.mu.Lock()
+	defer d.txns.mu.Unlock()
+	d.txns.number++
+	changes := []Change{Kept(kindTransaction, storedTransaction{txn, d.User, d.ID, event, d.txns.number}, d.User, d.ID, txn.Endpoint, txn.ID)}
+	if under := d.txns.results[txn]; under != nil && under.given != (Transaction{}) {
+		changes = append(changes, Change{Kind: kindTransaction, Key: storeKey([]string{d.User, d.ID, under.given.Endpoint, under.given.ID})})
+	}
+	return changes
+}
+
+// restore adds a transaction that was made before, after all with smaller numbers.
+func (t *transactions) restore(made storedTransaction) {
+	under, _ := t.begin(made.Transaction)
+	t.built(made.Transaction, under, made.Event)
+	t.number = made.Number
+	close(under.done)
 }
 
 // Once runs send for a transaction that the device has not made yet, and otherwise returns the event id that
@@ -72,11 +103,12 @@ func (t *transactions) begin(txn Transaction) (under *transaction, mine bool) {
 	if t.results == nil {
 		t.results, t.events = map[Transaction]*transaction{}, map[string]string{}
 	}
+	under = &transaction{done: make(chan struct{})}
 	if len(t.order) >= maxTransactions {
+		under.given = t.order[0]
 		t.dropLocked(t.order[0])
 		t.order = t.order[1:]
 	}
-	under = &transaction{done: make(chan struct{})}
 	t.results[txn] = under
 	t.order = append(t.order, txn)
 	return under, true

@@ -14,6 +14,7 @@ type users struct {
 	refresh   map[tokenHash]*Device
 	openID    map[tokenHash]openIDToken
 	nextName  int             // for accounts registered without a name
+	messages  int64           // to devices that came so far
 	published map[string]bool // rooms in the directory
 
 	unreadMu sync.Mutex

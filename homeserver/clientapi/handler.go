@@ -42,6 +42,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, err := h.serve(w, r)
+	if kept := h.server.Durable(r.Context()); kept != nil {
+		err = kept
+	}
 	if err != nil {
 		failure := asAPIError(err)
 		respond(w, failure.status, failure.body())

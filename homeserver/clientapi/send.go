@@ -56,6 +56,7 @@ func (c *call) sendOnce(draft homeserver.Draft) (any, error) {
 	}
 	id, err := c.device.Once(c.r.Context(), txn, func(built func(string)) error {
 		draft.Built = built
+		draft.Alongside = func(event string) []homeserver.Change { return c.device.Made(txn, event) }
 		_, err := c.server.Send(c.r.Context(), draft)
 		return err
 	})

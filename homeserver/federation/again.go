@@ -24,7 +24,7 @@ type offer struct {
 
 // offerAgain notes of which PDUs of a transaction a server has spoken, and puts the others into its queue again after a
 // while.
-func (s *Sender) offerAgain(server string, pdus []*event.PDU, spoken func(matrix.EventID) bool) {
+func (s *Sender) offerAgain(server string, pdus []waitingPDU, spoken func(matrix.EventID) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var again []*event.PDU
@@ -37,7 +37,7 @@ func (s *Sender) offerAgain(server string, pdus []*event.PDU, spoken func(matrix
 			continue
 		}
 		s.offers[o] = offers + 1
-		again = append(again, pdu)
+		again = append(again, pdu.PDU)
 		wait = max(wait, s.retry.nth(offers+1))
 	}
 	if len(again) == 0 || s.closed {

@@ -15,31 +15,41 @@ const (
 
 // EnqueueEDU implements homeserver.Outbox.
 func (s *Sender) EnqueueEDU(edu homeserver.EDU, destinations []string) {
-	s.enqueue(destinations, func(q *queue) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ticket := s.ledger.edu(edu, destinations)
+	s.enqueueLocked(destinations, func(q *queue) {
 		if edu.Fleeting && q.timer != nil {
 			return // the server cannot be reached: it would come late
 		}
-		if q.addEDU(edu) {
-			s.log.Warn("an EDU was dropped: too many wait", "server", q.server, "waiting", maxEDUBacklog)
-		}
+		s.addEDULocked(q, waitingEDU{edu, ticket})
 	})
 }
 
-// addEDU puts an EDU at the end of the queue, in place of what it makes outdated. It reports whether another
-// one had to give way.
-func (q *queue) addEDU(edu homeserver.EDU) (dropped bool) {
+// addEDULocked puts an EDU at the end of a queue, in place of what it makes outdated. When too many wait, the oldest one
+// gives way.
+func (s *Sender) addEDULocked(q *queue, edu waitingEDU) {
+	var dropped []*ticket
 	if edu.Key != "" {
-		q.edus = slices.DeleteFunc(q.edus, func(old homeserver.EDU) bool { return old.Type == edu.Type && old.Key == edu.Key })
+		q.edus = slices.DeleteFunc(q.edus, func(old waitingEDU) bool {
+			outdated := old.Type == edu.Type && old.Key == edu.Key
+			if outdated {
+				dropped = append(dropped, old.ticket)
+			}
+			return outdated
+		})
 	}
-	if dropped = len(q.edus) >= maxEDUBacklog; dropped {
+	if len(q.edus) >= maxEDUBacklog {
+		s.log.Warn("an EDU was dropped: too many wait", "server", q.server, "waiting", maxEDUBacklog)
+		dropped = append(dropped, q.edus[0].ticket)
 		q.edus = slices.Delete(q.edus, 0, 1)
 	}
 	q.edus = append(q.edus, edu)
-	return dropped
+	s.ledger.over(dropped)
 }
 
 // takeEDUs takes as many EDUs out of the queue as fit into one transaction.
-func (q *queue) takeEDUs() []homeserver.EDU {
+func (q *queue) takeEDUs() []waitingEDU {
 	n, size := 0, 0
 	for n < len(q.edus) && n < maxEDUs {
 		size += len(q.edus[n].Content)
@@ -70,8 +80,8 @@ func (s *Sender) dropFleeting(q *queue) {
 	}
 }
 
-func lasting(edus []homeserver.EDU) []homeserver.EDU {
-	var kept []homeserver.EDU
+func lasting(edus []waitingEDU) []waitingEDU {
+	var kept []waitingEDU
 	for _, edu := range edus {
 		if !edu.Fleeting {
 			kept = append(kept, edu)
@@ -81,7 +91,7 @@ func lasting(edus []homeserver.EDU) []homeserver.EDU {
 }
 
 // appendEDUs is canonical by construction: contents are, and the members are in order.
-func appendEDUs(b []byte, edus []homeserver.EDU) []byte {
+func appendEDUs(b []byte, edus []waitingEDU) []byte {
 	for i, edu := range edus {
 		if i > 0 {
 			b = append(b, ',')

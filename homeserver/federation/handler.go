@@ -45,7 +45,7 @@ func NewHandler(server *homeserver.Server, identity Identity, ring *KeyRing, hea
 	}
 	h := &Handler{
 		server: server, identity: identity, ring: ring, heard: heard, log: log,
-		txns: transactions{last: map[string]*received{}}, mux: http.NewServeMux(),
+		txns: transactions{last: map[string]*received{}, keep: func(r storedReceived) { server.Keep(kindReceived, r, r.Origin) }}, mux: http.NewServeMux(),
 	}
 	h.routes()
 	return h
@@ -77,9 +77,9 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) routes() {
 	v1, v2 := "/_matrix/federation/v1", "/_matrix/federation/v2"
-	h.mux.Handle(v1+"/version", methods{http.MethodGet: open(h.version)})
-	h.mux.Handle("/_matrix/key/v2/server", methods{http.MethodGet: open(h.keys)})
-	h.mux.Handle("/_matrix/key/v2/query/{server}", methods{http.MethodGet: open(h.queryKeys)})
+	h.mux.Handle(v1+"/version", methods{http.MethodGet: h.open(h.version)})
+	h.mux.Handle("/_matrix/key/v2/server", methods{http.MethodGet: h.open(h.keys)})
+	h.mux.Handle("/_matrix/key/v2/query/{server}", methods{http.MethodGet: h.open(h.queryKeys)})
 	h.mux.Handle("/_matrix/key/v2/query", methods{http.MethodPost: h.unsigned(maxQuery, h.queryManyKeys)})
 	for path, m := range map[string]methods{
 		v1 + "/send/{txn}":                {http.MethodPut: h.signed(maxBody, h.send)},
@@ -120,14 +120,14 @@ func (h *Handler) unsigned(limit int64, e endpoint) http.Handler {
 			writeError(w, http.StatusBadRequest, "M_NOT_JSON", err.Error())
 			return
 		}
-		answer(w, e, asked{Request: r, body: content})
+		h.answer(w, e, asked{Request: r, body: content})
 	})
 }
 
 // open serves an endpoint that needs no signature.
-func open(e endpoint) http.Handler {
+func (h *Handler) open(e endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer(w, e, asked{Request: r})
+		h.answer(w, e, asked{Request: r})
 	})
 }
 
@@ -150,7 +150,7 @@ func (h *Handler) signed(limit int64, e endpoint) http.Handler {
 			return
 		}
 		h.heard(req.origin)
-		answer(w, e, req)
+		h.answer(w, e, req)
 	})
 }
 
@@ -222,9 +222,12 @@ func requestURI(r *http.Request) string {
 	return r.URL.RequestURI()
 }
 
-// answer runs an endpoint and writes what it returns.
-func answer(w http.ResponseWriter, e endpoint, req asked) {
+// answer runs an endpoint and writes what it returns, once all that it may tell is kept.
+func (h *Handler) answer(w http.ResponseWriter, e endpoint, req asked) {
 	value, err := e(req)
+	if kept := h.server.Durable(req.Context()); kept != nil {
+		err = kept
+	}
 	if err != nil {
 		writeFailure(w, err)
 		return

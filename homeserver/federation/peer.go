@@ -28,6 +28,8 @@ type Peer struct {
 	Server  *homeserver.Server
 	Handler *Handler
 	Sender  *Sender
+
+	cfg Config
 }
 
 // New puts a homeserver and its federation together. It starts nothing.
@@ -42,16 +44,52 @@ func New(cfg Config) *Peer {
 		cfg.Retry = DefaultRetry
 	}
 	identity := Identity{Name: cfg.Server.Name, KeyID: cfg.Server.KeyID, Key: cfg.Server.Key}
+	store := cfg.Server.Store
+	if store != nil {
+		cfg.Transport = careful{cfg.Transport, store}
+	}
 	client := NewClient(identity, cfg.Transport, cfg.Timeout)
 	ring := NewKeyRing(client, cfg.Server.Commons)
 	sender := NewSender(client, cfg.Retry, cfg.Server.Logger)
+	sender.ledger.store = store
 	cfg.Server.Remote, cfg.Server.Outbox, cfg.Server.Keys = client, sender, ring
 	server := homeserver.New(cfg.Server)
 	return &Peer{
 		Server:  server,
 		Handler: NewHandler(server, identity, ring, sender.Wake, cfg.Server.Logger),
 		Sender:  sender,
+		cfg:     cfg,
 	}
+}
+
+// Restore makes the homeserver what its store says it was, and begins to send what waited. It is called before the peer
+// serves; restored is false for a server of which nothing is kept. Without a store it does nothing.
+func (p *Peer) Restore() (restored bool, err error) {
+	store := p.cfg.Server.Store
+	if store == nil {
+		return false, nil
+	}
+	if restored, err = p.Server.Restore(); err != nil {
+		return restored, err
+	}
+	if err := p.Handler.txns.restore(store); err != nil {
+		return restored, err
+	}
+	return restored, p.Sender.Restore(p.cfg.Server.Commons.Recall)
+}
+
+// careful lets no request leave before all that it may tell is kept.
+type careful struct {
+	http.RoundTripper
+	store homeserver.Store
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c careful) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := c.store.Durable(r.Context()); err != nil {
+		return nil, err
+	}
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // Close ends background work of both and waits for it. It is idempotent.

@@ -49,6 +49,7 @@ type Sender struct {
 	work   sync.WaitGroup
 	txns   atomic.Uint64
 	run    uint64 // makes transaction ids differ from those of an earlier run
+	ledger ledger
 
 	mu     sync.Mutex
 	queues map[string]*queue // by server; only those with something to send
@@ -59,8 +60,8 @@ type Sender struct {
 // queue is what waits for one server. Sender.mu guards it.
 type queue struct {
 	server  string
-	pending []*event.PDU
-	edus    []homeserver.EDU
+	pending []waitingPDU
+	edus    []waitingEDU
 	txn     *transaction // tried and not taken yet
 	busy    bool         // a goroutine is sending
 	timer   *time.Timer  // runs until the next try; nil while busy
@@ -71,8 +72,8 @@ type queue struct {
 type transaction struct {
 	id   string
 	body []byte // canonical JSON
-	pdus []*event.PDU
-	edus []homeserver.EDU
+	pdus []waitingPDU
+	edus []waitingEDU
 }
 
 // NewSender returns a sender that has nothing to do.
@@ -95,18 +96,21 @@ func (s *Sender) Close() {
 }
 
 // Enqueue implements homeserver.Outbox.
-func (s *Sender) Enqueue(pdu *event.PDU, destinations []string) {
-	s.enqueue(destinations, func(q *queue) {
-		q.pending = append(q.pending, pdu)
-		if len(q.pending) > maxBacklog {
-			q.cut()
-		}
-	})
-}
-
-func (s *Sender) enqueue(destinations []string, put func(*queue)) {
+func (s *Sender) Enqueue(pdu *event.PDU, destinations []string, alongside ...homeserver.Change) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	ticket := s.ledger.event(pdu, destinations, alongside)
+	s.enqueueLocked(destinations, func(q *queue) { s.addLocked(q, waitingPDU{pdu, ticket}) })
+}
+
+func (s *Sender) addLocked(q *queue, pdu waitingPDU) {
+	q.pending = append(q.pending, pdu)
+	if len(q.pending) > maxBacklog {
+		s.ledger.over(q.cut())
+	}
+}
+
+func (s *Sender) enqueueLocked(destinations []string, put func(*queue)) {
 	for _, server := range destinations {
 		q := s.queueLocked(server)
 		put(q)
@@ -174,6 +178,7 @@ func (s *Sender) drain(q *queue) {
 			return
 		}
 		s.mu.Lock()
+		s.ledger.taken(q.server, txn)
 		q.txn, q.wait = nil, 0
 		s.mu.Unlock()
 	}
@@ -197,7 +202,7 @@ func (s *Sender) next(q *queue) *transaction {
 	return q.txn
 }
 
-func (s *Sender) transaction(pdus []*event.PDU, edus []homeserver.EDU) *transaction {
+func (s *Sender) transaction(pdus []waitingPDU, edus []waitingEDU) *transaction {
 	return &transaction{
 		id:   strconv.FormatUint(s.run, 36) + "-" + strconv.FormatUint(s.txns.Add(1), 10),
 		body: transactionBody(s.client.identity.Name, time.Now(), pdus, edus),
@@ -207,7 +212,7 @@ func (s *Sender) transaction(pdus []*event.PDU, edus []homeserver.EDU) *transact
 
 // transactionBody is canonical by construction: PDUs and the contents of EDUs are, and the members are in
 // order.
-func transactionBody(origin string, now time.Time, pdus []*event.PDU, edus []homeserver.EDU) []byte {
+func transactionBody(origin string, now time.Time, pdus []waitingPDU, edus []waitingEDU) []byte {
 	size := 100
 	for _, pdu := range pdus {
 		size += len(pdu.JSON()) + 1
@@ -281,22 +286,26 @@ func (r Retry) after(wait time.Duration) time.Duration {
 }
 
 // cut drops the oldest events of a backlog, but never the newest of a room: it follows on all that this server
-// sent there before, so that whoever receives it can ask for what is missing (get_missing_events).
-func (q *queue) cut() {
+// sent there before, so that whoever receives it can ask for what is missing (get_missing_events). It returns what it
+// dropped.
+func (q *queue) cut() (dropped []*ticket) {
 	rooms := map[matrix.RoomID]bool{}
 	first := len(q.pending) - keptOnCut
 	for _, pdu := range q.pending[first:] {
 		rooms[pdu.RoomID()] = true
 	}
-	kept := make([]*event.PDU, 0, 2*keptOnCut)
+	kept := make([]waitingPDU, 0, 2*keptOnCut)
 	for i := first - 1; i >= 0; i-- {
 		if room := q.pending[i].RoomID(); !rooms[room] {
 			rooms[room] = true
 			kept = append(kept, q.pending[i])
+			continue
 		}
+		dropped = append(dropped, q.pending[i].ticket)
 	}
 	slices.Reverse(kept)
 	q.pending = append(kept, q.pending[first:]...)
+	return dropped
 }
 
 var _ homeserver.Outbox = (*Sender)(nil)

@@ -30,6 +30,27 @@ func (t incoming) check() error {
 type transactions struct {
 	mu   sync.Mutex
 	last map[string]*received // by origin
+	keep func(storedReceived) // records one that was processed
+}
+
+// storedReceived is a transaction that was processed, as a store keeps it.
+type storedReceived struct {
+	Origin, ID string
+	Answer     json.RawMessage
+}
+
+// restore remembers the transactions that a store has.
+func (t *transactions) restore(store homeserver.Store) error {
+	return store.Load(nil, func(c homeserver.Change) error {
+		var kept storedReceived
+		if err := json.Unmarshal(c.Value, &kept); err != nil {
+			return fmt.Errorf("the transaction that is kept of %q cannot be read: %w", c.Key, err)
+		}
+		known := &received{id: kept.ID, done: make(chan struct{}), answer: kept.Answer}
+		close(known.done)
+		t.last[kept.Origin] = known
+		return nil
+	}, kindReceived)
 }
 
 // received is a transaction that is being or has been processed.
@@ -58,6 +79,7 @@ func (t *transactions) once(ctx context.Context, origin, id string, process func
 			t.last[origin] = mine
 			t.mu.Unlock()
 			mine.run(process)
+			t.keep(storedReceived{origin, id, mine.answer})
 			return mine.answer, nil
 		}
 		t.mu.Unlock()

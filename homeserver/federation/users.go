@@ -9,7 +9,7 @@ import (
 // userRoutes are the endpoints that no homeserver needs to keep a room: about users, media and finding rooms.
 func (h *Handler) userRoutes() {
 	v1 := "/_matrix/federation/v1"
-	h.mux.Handle(v1+"/openid/userinfo", methods{http.MethodGet: open(h.userInfo)})
+	h.mux.Handle(v1+"/openid/userinfo", methods{http.MethodGet: h.open(h.userInfo)})
 	h.mux.Handle(v1+"/3pid/onbind", methods{http.MethodPut: h.unsigned(maxQuery*2, h.onBind)})
 	for path, m := range map[string]methods{
 		v1 + "/exchange_third_party_invite/{room}": {http.MethodPut: h.signed(maxQuery, h.exchangeThirdPartyInvite)},
