@@ -24,6 +24,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Example meshes */
+        get: operations["list-examples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The mesh as a file
+         * @description Only our own format holds everything; the others hold servers, the links in force, and of these latency, bandwidth, jitter, loss and whether they are cut.
+         */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add the servers and links of a file, all or none */
+        post: operations["import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read a file without importing it
+         * @description Formats: our mesh file, meshnet-lab JSON, GraphML (Internet Topology Zoo included), containerlab YAML.
+         */
+        post: operations["preview-import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/links": {
         parameters: {
             query?: never;
@@ -496,6 +570,13 @@ export interface components {
             received?: components["schemas"]["ReceivedGroup"][];
             sent?: components["schemas"]["SentGroup"][];
         };
+        Example: {
+            description: string;
+            name: string;
+            /** @description A mesh file. */
+            text: string;
+            title: string;
+        };
         FailedTxn: {
             /** Format: double */
             at_ms: number;
@@ -527,6 +608,50 @@ export interface components {
             p_pct: number;
             /** Format: double */
             r_pct: number;
+        };
+        ImportPreview: {
+            format: string;
+            links: components["schemas"]["ImportedLink"][];
+            /** @description What cannot be taken over, in sentences. */
+            notes: string[];
+            servers: components["schemas"]["ImportedServer"][];
+            settings: components["schemas"]["Settings"];
+        };
+        ImportSource: {
+            /**
+             * @description Absent: told from the text.
+             * @enum {string}
+             */
+            format?: "meshsim" | "meshnet-lab" | "graphml" | "containerlab";
+            /** @description The file as it is. */
+            text: string;
+        };
+        Imported: {
+            notes: string[];
+            servers: components["schemas"]["Server"][];
+        };
+        ImportedLink: {
+            /** Format: int64 */
+            a: number;
+            /** Format: int64 */
+            b: number;
+            /** @description From a to b. */
+            bandwidth: number | "unlimited";
+            /**
+             * Format: double
+             * @description From a to b.
+             */
+            latency_ms: number;
+            pinned: boolean;
+        };
+        ImportedServer: {
+            kind: string;
+            /** @description Wanted; one that is taken or kept for another id gives way to the default one. Empty is the default one. */
+            name: string;
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
         };
         Link: {
             /** Format: int64 */
@@ -597,6 +722,24 @@ export interface components {
              */
             ts: number;
             type: string;
+        };
+        NewImport: {
+            /**
+             * @description Absent: told from the text.
+             * @enum {string}
+             */
+            format?: "meshsim" | "meshnet-lab" | "graphml" | "containerlab";
+            /** @description Take over the settings of the file for the whole mesh. */
+            settings?: boolean;
+            /** @description The file as it is. */
+            text: string;
+            /**
+             * Format: double
+             * @description Where the middle of the import is to be, in pixels of the canvas.
+             */
+            x?: number;
+            /** Format: double */
+            y?: number;
         };
         NewMembers: {
             /** @description Ids of servers. */
@@ -866,6 +1009,132 @@ export interface operations {
                 };
                 content: {
                     "application/x-pcapng": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Example"][] | null;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    export: {
+        parameters: {
+            query?: {
+                format?: "meshsim" | "meshnet-lab" | "graphml" | "containerlab";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewImport"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "preview-import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportSource"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportPreview"];
                 };
             };
             /** @description Error */
