@@ -58,7 +58,7 @@ func statusOf(err error) int {
 	case isA[*unknownServerError](err), isA[*unknownLinkError](err), isA[*noPathError](err),
 		isA[*talk.UnknownRoomError](err), isA[*talk.UnknownServerError](err):
 		return http.StatusNotFound
-	case isA[*badValueError](err):
+	case isA[*badValueError](err), isA[*talk.RateError](err):
 		return http.StatusUnprocessableEntity
 	case isA[*talk.UnavailableError](err):
 		return http.StatusConflict

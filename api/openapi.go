@@ -49,6 +49,7 @@ func newV1(mux *http.ServeMux, v *v1) huma.API {
 	v.registerPins(api)
 	v.registerExchange(api)
 	v.registerRooms(api)
+	v.registerChatter(api)
 	v.registerCaptures(api)
 	v.registerVersion(api)
 	describeStream(api.OpenAPI())

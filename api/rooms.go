@@ -79,7 +79,7 @@ func (v *v1) listMessages(ctx context.Context, in *messagesGet) (*result[[]Messa
 }
 
 func roomOf(r *talk.Room) Room {
-	room := Room{ID: r.ID, Name: r.Name, Version: r.Version, Creator: r.Creator, Members: make([]RoomMember, len(r.Members))}
+	room := Room{ID: r.ID, Name: r.Name, Version: r.Version, Creator: r.Creator, Members: make([]RoomMember, len(r.Members)), ChatterPerSecond: r.Chatter}
 	for i, m := range r.Members {
 		room.Members[i] = RoomMember{Server: m.Server, State: string(m.State), Reason: m.Reason}
 	}

@@ -100,6 +100,8 @@ type Room struct {
 	// Members says for each server that was asked to join how far it has come. What its users do later as clients of
 	// their own, leaving included, is not followed.
 	Members []RoomMember `json:"members"`
+	// ChatterPerSecond is how many messages the members say by themselves, altogether and on average.
+	ChatterPerSecond float64 `json:"chatter_per_second"`
 }
 
 // RoomMember is one server's place in a room.

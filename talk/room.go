@@ -31,6 +31,7 @@ type Room struct {
 	Version string
 	Creator int
 	Members []Member // the creator first, then in the order they were asked
+	Chatter float64  // messages a second that the members say by themselves; 0 is silence
 }
 
 // NewRoom says which room to make.

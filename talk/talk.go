@@ -51,6 +51,7 @@ type Talk struct {
 
 	mu      sync.Mutex
 	rooms   []*Room       // in the order they were made; the rooms themselves are immutable
+	babbles map[string]*babble
 	changed chan struct{} // closed and replaced when rooms change
 	closed  bool
 }
@@ -71,11 +72,12 @@ func New(config Config) *Talk {
 		timeout:  config.JoinTimeout,
 		ctx:      ctx,
 		close:    cancel,
+		babbles:  make(map[string]*babble),
 		changed:  make(chan struct{}),
 	}
 }
 
-// Close gives up the joins that are under way and waits for them. It is idempotent.
+// Close gives up the joins and the chatter that are under way and waits for them. It is idempotent.
 func (t *Talk) Close() {
 	t.mu.Lock()
 	t.closed = true

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -389,6 +390,69 @@ func FuzzEventSummary(f *testing.F) {
 		var e event
 		if json.Unmarshal([]byte(text), &e) == nil {
 			e.message()
+		}
+	})
+}
+
+func TestChatterKeepsItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeServers(4)
+		f.down[3] = true
+		talk := newTalk(f)
+		defer talk.Close()
+		room, err := talk.Create(t.Context(), NewRoom{Creator: 0, Members: []int{1, 2}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, err := talk.SetChatter(room.ID, 10); err != nil {
+			t.Fatal(err)
+		}
+		if now, _ := talk.Room(room.ID); now.Chatter != 10 {
+			t.Errorf("the room says %v", now.Chatter)
+		}
+		time.Sleep(1000 * time.Second)
+		synctest.Wait()
+		// Poisson with a mean of 10,000: five standard deviations are 500.
+		said, err := talk.Chatter(room.ID)
+		if err != nil || said.Sent < 9500 || said.Sent > 10_500 || said.Failed+said.Skipped != 0 {
+			t.Errorf("after 1,000 s at 10 a second: %+v, %v", said, err)
+		}
+		if _, err := talk.SetChatter(room.ID, 0); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if later, _ := talk.Chatter(room.ID); later.Sent != said.Sent || later.PerSecond != 0 {
+			t.Errorf("it goes on: %+v after %+v", later, said)
+		}
+	})
+}
+
+func TestChatterCountsWhatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeServers(1)
+		talk := newTalk(f)
+		defer talk.Close()
+		room, err := talk.Create(t.Context(), NewRoom{Creator: 0})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.down[0] = true
+		if _, err := talk.SetChatter(room.ID, 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if said, _ := talk.Chatter(room.ID); said.Skipped == 0 || said.Sent != 0 {
+			t.Errorf("with no server running: %+v", said)
+		}
+		for _, rate := range []float64{-1, 1e-9, 201, math.NaN(), math.Inf(1)} {
+			if _, err := talk.SetChatter(room.ID, rate); !is[*RateError](err) {
+				t.Errorf("%v a second: %v", rate, err)
+			}
+		}
+		if _, err := talk.SetChatter("!none:hs0", 1); !is[*UnknownRoomError](err) {
+			t.Errorf("unknown room: %v", err)
 		}
 	})
 }

@@ -220,6 +220,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rooms/{room}/chatter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a room's chatter has come to */
+        get: operations["get-chatter"];
+        /**
+         * Let the members speak by themselves, or fall silent
+         * @description Who speaks is drawn from the members whose servers run; the times between messages are exponentially distributed.
+         */
+        put: operations["set-chatter"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/rooms/{room}/members": {
         parameters: {
             query?: never;
@@ -493,6 +514,30 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Chatter: {
+            /**
+             * Format: int64
+             * @description Messages that a homeserver refused.
+             */
+            failed: number;
+            /**
+             * Format: double
+             * @description Messages a second, altogether and on average; 0 is silence.
+             */
+            per_second: number;
+            /** @description Of the last failure. */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description Messages that a homeserver took.
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description Messages that were not tried: too many were under way, or no member runs.
+             */
+            skipped: number;
+        };
         CountersFrame: {
             /** Format: double */
             at_ms: number;
@@ -723,6 +768,13 @@ export interface components {
             ts: number;
             type: string;
         };
+        NewChatter: {
+            /**
+             * Format: double
+             * @description Messages a second, altogether and on average; 0 is silence, and the least besides is 0.001.
+             */
+            per_second: number;
+        };
         NewImport: {
             /**
              * @description Absent: told from the text.
@@ -845,6 +897,8 @@ export interface components {
             to: number[];
         };
         Room: {
+            /** Format: double */
+            chatter_per_second: number;
             /** Format: int64 */
             creator: number;
             id: string;
@@ -1395,6 +1449,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Room"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-chatter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a room made here, e.g. !abc:hs0, percent-encoded. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chatter"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "set-chatter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a room made here, e.g. !abc:hs0, percent-encoded. */
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewChatter"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Chatter"];
                 };
             };
             /** @description Error */

@@ -57,7 +57,7 @@ describe("a diff", () => {
   });
 
   it("of the same version changes rooms", () => {
-    const room = { id: "!r:hs0", name: "r", version: "12", creator: 0, members: [] };
+    const room = { id: "!r:hs0", name: "r", version: "12", creator: 0, members: [], chatter_per_second: 0 };
     expect(withDiff(snapshot, { version: 7, rooms: [room] }).rooms.get("!r:hs0")).toBe(room);
   });
 
