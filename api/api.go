@@ -50,6 +50,7 @@ type Frontend struct {
 	ports    *clientPorts
 	original *original
 	streams  *streams
+	shells   *terminals
 	log      *slog.Logger
 }
 
@@ -68,12 +69,14 @@ func New(c Config) *Frontend {
 		view:       view{authority: c.Authority, ports: ports},
 		version:    c.Version,
 		log:        c.Logger,
+		streams:    newSlots(maxStreams),
 	}
 	s := &Frontend{
 		clients:  access,
 		ports:    ports,
 		original: &original{mesh: c.Mesh, events: c.Events, log: c.Logger},
 		streams:  &streams{v1: v, events: c.Events},
+		shells:   &terminals{v1: v, slots: newSlots(maxTerminals)},
 		log:      c.Logger,
 	}
 	s.handler = &guard{token: c.Token, names: c.Names, next: s.routes(v, c.Page)}
@@ -85,6 +88,7 @@ func (s *Frontend) routes(v *v1, page fs.FS) http.Handler {
 	operations := http.NewServeMux()
 	newV1(operations, v)
 	operations.Handle("GET "+prefix+"/stream", s.streams)
+	operations.Handle("GET "+prefix+"/servers/{id}/terminal", s.shells)
 
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", problems(operations))
@@ -132,5 +136,6 @@ func (s *Frontend) Serve(ctx context.Context, listeners ...net.Listener) error {
 	running.Wait()
 	s.streams.open.Wait()
 	s.original.open.Wait()
+	s.shells.open.Wait()
 	return err
 }

@@ -60,8 +60,10 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case isA[*badValueError](err), isA[*talk.RateError](err):
 		return http.StatusUnprocessableEntity
-	case isA[*talk.UnavailableError](err):
+	case isA[*talk.UnavailableError](err), isA[*notRunningError](err), isA[*notSupportedError](err):
 		return http.StatusConflict
+	case isA[*busyError](err):
+		return http.StatusTooManyRequests
 	case isA[*talk.RefusedError](err):
 		return http.StatusBadGateway
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -57,7 +57,7 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 	var err error
 	h.mesh, err = mesh.New(mesh.Config{
 		Seed:    7,
-		Drivers: []node.Driver{h.driver, failingDriver{}},
+		Drivers: []node.Driver{h.driver, failingDriver{}, &ableDriver{fabric: h.fabric}},
 		Fabric:  h.fabric,
 		Clients: noClients{},
 	})

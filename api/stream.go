@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -79,7 +80,7 @@ const closeTimeout = 500 * time.Millisecond
 func hangUp(conn *websocket.Conn, server context.Context, cancel context.CancelFunc, err error) {
 	cancel()
 	switch {
-	case server.Err() != nil:
+	case server.Err() != nil, errors.Is(err, errEnding):
 		conn.Close(websocket.StatusGoingAway, "meshsim is shutting down")
 	case err != nil:
 		conn.CloseNow()
@@ -112,12 +113,12 @@ func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
 		select {
 		case change, ok := <-changed:
 			if !ok {
-				return nil
+				return ended(ctx)
 			}
 			err = session.change(change)
 		case batch, ok := <-batches:
 			if !ok {
-				return nil
+				return ended(ctx)
 			}
 			err = session.batch(batch)
 		case <-session.roomsNext:
@@ -133,6 +134,17 @@ func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
 		}
 	}
 	return err
+}
+
+// errEnding is why a stream ends when the mesh does.
+var errEnding = errors.New("meshsim is shutting down")
+
+// ended says why nothing more comes: the reader has gone, or the mesh ends, which it may do before the connection does.
+func ended(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errEnding
 }
 
 // feed makes a channel of a function that waits for the next of something. It is closed when the function

@@ -63,7 +63,7 @@ func TestStreamTellsEverythingThenWhatChanges(t *testing.T) {
 	if first.Type != "snapshot" || len(first.Snapshot.Servers) != 2 || len(first.Snapshot.Links) != 1 {
 		t.Fatalf("the first frame is %s", mustJSON(t, first))
 	}
-	if diff := cmp.Diff([]string{"fake", "failing"}, first.Snapshot.Kinds); diff != "" {
+	if diff := cmp.Diff([]string{"fake", "failing", "able"}, first.Snapshot.Kinds); diff != "" {
 		t.Error(diff)
 	}
 

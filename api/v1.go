@@ -22,6 +22,8 @@ type v1 struct {
 	transports Transports
 	log        *slog.Logger
 	version    string
+
+	streams slots // of answers that come over time
 }
 
 // nothing is the input of an operation that needs none.

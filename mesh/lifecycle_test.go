@@ -50,10 +50,11 @@ func TestEveryCommandInEveryState(t *testing.T) {
 	acts := []act{
 		{"start", (*Mesh).Start}, {"stop", (*Mesh).Stop}, {"pause", (*Mesh).Pause},
 		{"resume", (*Mesh).Resume}, {"remove", (*Mesh).Remove}, {"restore", (*Mesh).Restore},
+		{"restart", (*Mesh).Restart}, {"kill", (*Mesh).Kill},
 	}
 	allowed := map[State]string{
-		Added: "remove", Starting: "remove", Running: "stop pause remove", Paused: "stop resume remove",
-		Stopping: "remove", Stopped: "start remove", Failed: "start remove", Gone: "restore",
+		Added: "remove", Starting: "remove", Running: "stop pause remove restart kill", Paused: "stop resume remove restart kill",
+		Stopping: "remove", Stopped: "start remove restart", Failed: "start remove restart", Gone: "restore",
 	}
 	for state, possible := range allowed {
 		for _, a := range acts {

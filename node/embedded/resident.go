@@ -26,6 +26,8 @@ type resident struct {
 	driver *Driver
 	valve  *valve // open while the server runs and is not paused
 
+	journal *node.Journal // what it did last
+
 	peer   *federation.Peer
 	client http.Handler
 
@@ -44,7 +46,7 @@ func (d *Driver) newResident(spec node.Spec) (*resident, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &resident{spec: spec, driver: d, valve: newValve()}
+	r := &resident{spec: spec, driver: d, valve: newValve(), journal: node.NewJournal(journalLines)}
 	r.build(key)
 	if _, err := r.peer.Server.AddAccount(account); err != nil {
 		r.close()
@@ -70,7 +72,7 @@ func (r *resident) build(key ed25519.PrivateKey) {
 			RegistrationToken: cfg.RegistrationToken,
 			Presence:          cfg.Presence,
 			Observer:          r,
-			Logger:            cfg.Logger.With("server", r.spec.Name),
+			Logger:            newLogger(cfg.Logger.With("server", r.spec.Name), r.journal),
 		},
 		Transport: r,
 		Timeout:   func(string, int) time.Duration { return untilGivenUp },
@@ -106,6 +108,7 @@ func (r *resident) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // EventProcessed implements homeserver.Observer.
 func (r *resident) EventProcessed(origin string, pdu *event.PDU, outcome homeserver.Outcome) {
+	r.note("%s %s of %s from %s: %s", pdu.Type(), pdu.ID(), pdu.RoomID(), origin, outcomes[outcome])
 	r.mu.Lock()
 	mesh := r.mesh
 	r.mu.Unlock()

@@ -70,6 +70,8 @@ func (d *Driver) run(r *resident, mesh node.Network) (*running, error) {
 		return nil, fmt.Errorf("listen at the addresses of %s: %w", r.spec.Name, err)
 	}
 	r.connect(n.gateway, mesh)
+	r.journal.Begin()
+	r.note("started")
 	r.valve.set(true)
 	return n, nil
 }
@@ -109,13 +111,13 @@ func (n *running) listen() error {
 	}
 	logger := n.resident.driver.cfg.Logger
 	n.clients = &http.Server{
-		Handler:           n.admit(n.resident.client),
+		Handler:           n.admit(n.resident.noted("client", n.resident.client)),
 		ReadHeaderTimeout: headTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}
-	n.serving.Go(func() { n.ended(n.gateway.Serve(federation, n.admit(n.resident.peer.Handler))) })
+	n.serving.Go(func() { n.ended(n.gateway.Serve(federation, n.federation())) })
 	n.serving.Go(func() { n.ended(n.clients.Serve(clients)) })
 	return nil
 }
@@ -130,7 +132,12 @@ func (n *running) listenLowband() error {
 	if err != nil {
 		return err
 	}
-	return n.gateway.AttachLowband(conn, n.admit(n.resident.peer.Handler))
+	return n.gateway.AttachLowband(conn, n.federation())
+}
+
+// federation is what other servers reach.
+func (n *running) federation() http.Handler {
+	return n.admit(n.resident.noted("federation", n.resident.peer.Handler))
 }
 
 // listener listens on a port of all the server's addresses.
@@ -175,6 +182,8 @@ func (n *running) gone(w http.ResponseWriter) {
 func (n *running) Stop(ctx context.Context) error {
 	n.stopping.Do(func() {
 		n.resident.valve.set(false)
+		n.resident.note("stopped")
+		n.resident.journal.End()
 		go func() {
 			n.release()
 			close(n.done)
@@ -220,12 +229,14 @@ func (*running) Err() error { return nil }
 // Pause implements node.Pauser.
 func (n *running) Pause(context.Context) error {
 	n.resident.valve.set(false)
+	n.resident.note("paused")
 	return nil
 }
 
 // Resume implements node.Pauser.
 func (n *running) Resume(context.Context) error {
 	n.resident.valve.set(true)
+	n.resident.note("resumed")
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -26,6 +27,9 @@ type Host struct {
 	stack *Stack
 	addrs []netip.Addr
 	wire  attachment
+
+	icmpMu sync.Mutex                  // held to change the list
+	icmp   atomic.Pointer[[]*icmpConn] // open sockets; nil for none
 
 	closing sync.Once
 	done    chan struct{}
@@ -84,6 +88,7 @@ func (h *Host) unassign(addrs []netip.Addr) {
 // Deliver implements fabric.Port.
 func (h *Host) Deliver(batch []fabric.Packet) {
 	for _, p := range batch {
+		h.overhear(p.Data)
 		h.stack.link.deliver(p)
 	}
 }

@@ -1,0 +1,38 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"runtime/metrics"
+
+	"meshsim/node"
+	"meshsim/port/probe"
+)
+
+var (
+	_ node.LogReader = (*running)(nil)
+	_ node.Meter     = (*running)(nil)
+	_ node.Prober    = (*running)(nil)
+)
+
+// ReadLog implements node.LogReader.
+func (n *running) ReadLog(ctx context.Context, lines int, follow bool, each func(string) error) error {
+	return n.resident.journal.Read(ctx, lines, follow, each)
+}
+
+// Usage implements node.Meter: what one of many in the same process uses is not known.
+func (n *running) Usage(context.Context) (node.Usage, error) {
+	d := n.resident.driver
+	d.mu.Lock()
+	servers := len(d.residents)
+	d.mu.Unlock()
+	total := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(total)
+	held := total[0].Value.Uint64() - total[1].Value.Uint64()
+	return node.Usage{Note: fmt.Sprintf("embedded servers share the process of meshsim, so what one uses is not known: "+
+		"the process holds %d MB with %d embedded servers", held>>20, servers)}, nil
+}
+
+// OpenICMP implements node.Prober.
+func (n *running) OpenICMP(local netip.Addr) (probe.Conn, error) { return n.host.OpenICMP(local) }

@@ -1,0 +1,65 @@
+package node
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+
+	"meshsim/port/probe"
+)
+
+// What follows are powers that a Node may have besides, each an interface of its own. Whoever wants one asks for it with a
+// type assertion and says so where it is missing. All methods are safe for concurrent use.
+
+// Killer is a Node whose process can be ended at once, as kill -9 would: it dies, with the reason, and can be started
+// again with its data.
+type Killer interface {
+	Kill(ctx context.Context) error
+}
+
+// LogReader is a Node that keeps what it writes.
+type LogReader interface {
+	// ReadLog calls each with the last lines that the server has written, at most so many and oldest first, and with
+	// follow then with every new one, until each fails, ctx ends (nil) or the server does (nil). Lines have no newline
+	// and are cut at MaxLogLine bytes.
+	ReadLog(ctx context.Context, lines int, follow bool, each func(line string) error) error
+}
+
+// MaxLogLine bounds a line of ReadLog, in bytes.
+const MaxLogLine = 16 << 10
+
+// Usage is what a server uses of the machine. A nil field is not known.
+type Usage struct {
+	Memory      *int64         // bytes, without the page cache
+	MemoryLimit *int64         // bytes; nil for none
+	CPU         *time.Duration // used since the server was started
+	// Note says in a sentence what is not known, and why; empty where all is.
+	Note string
+}
+
+// Meter is a Node that knows what it uses.
+type Meter interface {
+	Usage(ctx context.Context) (Usage, error)
+}
+
+// TerminalSize is the size of a terminal in characters.
+type TerminalSize struct{ Rows, Columns uint16 }
+
+// Shell is a shell with a terminal: what is written is typed, what is read is shown. Read fails with io.EOF once the shell
+// has ended. Close ends it.
+type Shell interface {
+	io.ReadWriteCloser
+	Resize(ctx context.Context, size TerminalSize) error
+}
+
+// ShellHost is a Node in which a shell can be opened. The shell ends with ctx.
+type ShellHost interface {
+	OpenShell(ctx context.Context, size TerminalSize) (Shell, error)
+}
+
+// Prober is a Node that lends its place in the network to tools: its addresses and its route to others.
+type Prober interface {
+	// OpenICMP opens a socket for ICMP messages from local, which is one of the node's addresses.
+	OpenICMP(local netip.Addr) (probe.Conn, error)
+}
