@@ -52,11 +52,24 @@ export async function open(browser, url, options = {}) {
   page.setDefaultTimeout(60_000); // for the slowest machine: no test asserts a speed
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
+  await page.addInitScript(COPIES);
   await before?.(page);
   await page.goto(url);
   await page.getByTestId("figure-servers").waitFor();
   return new Board(page, problems);
 }
+
+/** What a canvas shows, copied to where its pixels can be read: a worker paints it. */
+const COPIES = `
+  window.painted = (index) => {
+    const shown = document.querySelectorAll("[data-testid=board] canvas")[index];
+    window.copy ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    window.copy.canvas.width = innerWidth;
+    window.copy.canvas.height = innerHeight;
+    window.copy.drawImage(shown, 0, 0);
+    return window.copy;
+  };
+`;
 
 export class Board {
   constructor(page, problems) {
@@ -99,8 +112,7 @@ export class Board {
   pixels(canvas, colour) {
     return this.page.evaluate(
       ([index, wanted]) => {
-        const element = document.querySelectorAll("canvas")[index];
-        const { data } = element.getContext("2d").getImageData(0, 0, element.width, element.height);
+        const { data } = window.painted(index).getImageData(0, 0, innerWidth, innerHeight);
         const rgb = wanted?.match(/\w\w/g).map((h) => parseInt(h, 16));
         let count = 0;
         for (let i = 0; i < data.length; i += 4) {
@@ -113,32 +125,30 @@ export class Board {
     );
   }
 
-  /** Whether about this colour is on the moving canvas at all of these points of the world. */
-  async painted(colour, points) {
+  /** Whether about this colour is on a canvas (0 static, 1 moving) at all of these points of the world. */
+  async painted(canvas, colour, points) {
     const view = await this.view();
     const places = points.map(({ x, y }) => [x * view.k + view.x, y * view.k + view.y]);
     return this.page.evaluate(
-      ([wanted, all]) => {
-        const c = document.querySelectorAll("canvas")[1].getContext("2d");
+      ([index, wanted, all]) => {
+        const c = window.painted(index);
         const rgb = wanted.match(/\w\w/g).map((h) => parseInt(h, 16));
         return all.every(([x, y]) => {
           const [r, g, b, a] = c.getImageData(Math.round(x), Math.round(y), 1, 1).data;
           return a > 128 && [r, g, b].every((v, i) => Math.abs(v - rgb[i]) < 12);
         });
       },
-      [colour, places],
+      [canvas, colour, places],
     );
   }
 
   /** Samples [ms, x in screen pixels] of the middle of what is fully painted on the moving canvas, while anything is. */
   track(ms) {
     return this.page.evaluate(async (duration) => {
-      const canvas = document.querySelectorAll("canvas")[1];
-      const c = canvas.getContext("2d", { willReadFrequently: true });
       const samples = [];
       for (const end = performance.now() + duration; performance.now() < end; ) {
         const now = await new Promise(requestAnimationFrame);
-        const { data, width } = c.getImageData(0, 0, canvas.width, canvas.height);
+        const { data, width } = window.painted(1).getImageData(0, 0, innerWidth, innerHeight);
         let [sum, count] = [0, 0];
         for (let i = 3; i < data.length; i += 4) {
           if (data[i] < 250) continue;

@@ -106,7 +106,7 @@ test("with reduced motion links light up and nothing flies or grows", async () =
   const [, colour] = MARK.exec(await card.getAttribute("style"));
   const [a, b] = (await mesh.get("/servers")).filter((s) => s.id < 2);
   const along = (t) => ({ x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t });
-  await until("the link from hs0 to hs1 is lit from end to end", () => ui.painted(colour, [along(0.25), along(0.75)]));
+  await until("the link from hs0 to hs1 is lit from end to end", () => ui.painted(1, colour, [along(0.25), along(0.75)]));
   await card.getByText("all have it").waitFor();
   await slower(1);
   await ui.close();

@@ -2,43 +2,54 @@
 
 const CATEGORIES = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"];
 
-/** Records what the browser does during the action; returns the work of each frame, in ms of processor time. */
+/**
+ * Records what the browser does during the action; returns the work of each frame of the page's main thread, and
+ * that of each painting in the painter's worker, in ms of processor time.
+ */
 export async function workPerFrame(browser, page, action) {
   await browser.startTracing(page, { categories: CATEGORIES });
   await action();
   const { traceEvents } = JSON.parse((await browser.stopTracing()).toString());
-  return framesOf(traceEvents);
+  return { work: framesOf(traceEvents), paintings: paintingsOf(traceEvents) };
 }
 
-/** The tasks of the page's main thread, summed from one animation frame to the next. */
+/** The frames of workers, of which the page has one. */
+function paintingsOf(events) {
+  const workers = new Set(events.filter((e) => e.name === "thread_name" && /Worker/.test(e.args.name)).map((e) => `${e.pid}/${e.tid}`));
+  const frames = events.filter((e) => e.name === "FireAnimationFrame" && e.ph === "X" && workers.has(`${e.pid}/${e.tid}`));
+  return frames.map((e) => (e.tdur ?? e.dur) / 1000);
+}
+
+const FRAME_US = 1e6 / 60;
+
+/**
+ * The tasks of the page's main thread, each in the sixtieth of a second in which it began. A sixtieth that a longer
+ * task before it took whole is no frame of its own: its work is counted where it began.
+ */
 function framesOf(events) {
-  const frames = events.filter((e) => e.name === "FireAnimationFrame");
-  const main = mostCommon(frames.map((e) => `${e.pid}/${e.tid}`));
-  const onMain = (e) => `${e.pid}/${e.tid}` === main;
-  const starts = frames.filter(onMain).map((e) => e.ts).sort((a, b) => a - b);
-  const tasks = events.filter((e) => e.name === "RunTask" && e.ph === "X" && onMain(e)).sort((a, b) => a.ts - b.ts);
-  const work = new Map();
+  const page = mainOf(events);
+  const tasks = events.filter((e) => e.name === "RunTask" && e.ph === "X" && `${e.pid}/${e.tid}` === page).sort((a, b) => a.ts - b.ts);
+  const [first, last] = [tasks[0], tasks.at(-1)];
+  if (!first || !last) return [];
+  const work = new Array(Math.floor((last.ts - first.ts) / FRAME_US) + 1).fill(0);
   for (const task of tasks) {
-    const frame = lastBefore(starts, task.ts + task.dur);
-    if (frame >= 0) work.set(frame, (work.get(frame) ?? 0) + (task.tdur ?? task.dur) / 1000);
+    const at = Math.floor((task.ts - first.ts) / FRAME_US);
+    if (work[at] === undefined) work[at] = 0;
+    work[at] += (task.tdur ?? task.dur) / 1000;
+    const until = Math.floor((task.ts + task.dur - first.ts) / FRAME_US);
+    for (let covered = at + 1; covered < until; covered++) work[covered] = undefined;
   }
-  // Two callbacks of one frame lie in one task: only starts that some task belongs to are frames.
-  return [...work.values()].slice(1, -1);
+  return work.slice(1, -1).filter((ms) => ms !== undefined);
 }
 
-function lastBefore(starts, ts) {
-  let [low, high] = [0, starts.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (starts[middle] <= ts) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
-}
-
-function mostCommon(names) {
+/** The thread on which the page's own script ran most. */
+function mainOf(events) {
+  const named = new Set(events.filter((e) => e.name === "thread_name" && e.args.name === "CrRendererMain").map((e) => `${e.pid}/${e.tid}`));
   const counts = new Map();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const e of events) {
+    const thread = `${e.pid}/${e.tid}`;
+    if (e.name === "FunctionCall" && named.has(thread)) counts.set(thread, (counts.get(thread) ?? 0) + 1);
+  }
   return [...counts].sort((p, q) => q[1] - p[1])[0]?.[0];
 }
 

@@ -3,12 +3,14 @@
  * and call its methods; it is the only place that talks to the mesh.
  */
 import { Editor } from "./editor.svelte";
-import { Motion } from "./scene/motion";
+import { Easel } from "./paint/easel";
+import type { Colouring } from "./scene/colouring";
 import { linksIn, serversOf, type Target, targetOf, targetOfLinks } from "./scene/selection";
 import { sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
 import { Flow } from "./model/flow";
-import { direction, EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
+import { EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
+import { LIVE, type Playhead, wall } from "./model/playhead";
 import { type Connection, Stream } from "./model/stream";
 import { Traffic } from "./model/traffic";
 import type { CountersFrame, EventsFrame, Frame, LinkCounters } from "./model/types";
@@ -51,12 +53,17 @@ export class App {
   readonly edit: Editor = new Editor(this);
   readonly traffic = new Traffic();
   readonly flow = new Flow();
-  readonly motion = new Motion();
-  readonly clock = new StreamClock();
-  /** Called when something began to move. */
-  onMotion: () => void = () => undefined;
+  /** Which moment of the traffic is looked at. */
+  head = $state.raw<Playhead>(LIVE);
+  /** What the colours of the canvas stand for. */
+  colouring = $state<Colouring>("events");
+
+  /** Paints the canvas. */
+  readonly easel = new Easel();
+  readonly clock = new StreamClock(); // against the wall clock; see model/playhead
 
   readonly #stream: Stream;
+  #restarted = false; // the stream, and the painter does not know it yet
   #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -83,8 +90,14 @@ export class App {
   // What the stream says.
 
   #receive(frame: Frame): void {
-    if (frame.snapshot) this.#adopt(fromSnapshot(frame.snapshot));
-    if (frame.diff) this.#adopt(withDiff(this.mesh, frame.diff));
+    if (frame.snapshot) {
+      this.easel.order({ do: "snapshot", snapshot: frame.snapshot });
+      this.#adopt(fromSnapshot(frame.snapshot));
+    }
+    if (frame.diff) {
+      this.easel.order({ do: "diff", diff: frame.diff });
+      this.#adopt(withDiff(this.mesh, frame.diff));
+    }
     if (frame.events) this.#receiveEvents(frame.events);
     if (frame.counters) this.#receiveCounters(frame.counters);
   }
@@ -92,7 +105,8 @@ export class App {
   #reopened(): void {
     this.traffic.restart();
     this.clock.restart();
-    this.motion.clear();
+    this.head = LIVE;
+    this.#restarted = true;
     this.flow.restart();
     this.counters = new Map();
     this.load = new Map();
@@ -112,18 +126,29 @@ export class App {
   }
 
   #receiveEvents(frame: EventsFrame): void {
-    this.clock.observe(frame.at_ms, performance.now());
+    this.#observe(frame.at_ms);
     const happenings = this.traffic.record(frame);
-    this.motion.add(happenings, (from, to) => {
-      const link = this.mesh.links.get(linkKey(from, to));
-      return link ? direction(link, from).latency_ms : 0;
-    });
+    this.easel.order({ do: "happenings", happenings });
     this.#trafficChanged();
-    this.onMotion();
+  }
+
+  /** Compares the clocks; the painter hears of the first comparison and of each better one. */
+  #observe(atMS: number): void {
+    const before = this.clock.offsetMS;
+    this.clock.observe(atMS, wall());
+    if (this.clock.offsetMS === before) return;
+    this.easel.order({ do: "clock", offsetMS: this.clock.offsetMS, restart: this.#restarted });
+    this.#restarted = false;
+  }
+
+  /** Now, on the stream's clock. */
+  liveMS(): number {
+    return this.clock.at(wall()) ?? 0;
   }
 
   #receiveCounters(frame: CountersFrame): void {
-    this.clock.observe(frame.at_ms, performance.now());
+    this.#observe(frame.at_ms);
+    this.easel.order({ do: "counters", links: frame.links ?? [] });
     if (frame.lateness_p99_ms !== this.latenessMS) this.latenessMS = frame.lateness_p99_ms;
     this.flow.record(frame);
     this.ticks++;

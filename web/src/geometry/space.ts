@@ -21,6 +21,10 @@ export interface View {
   readonly y: number;
 }
 
+export function sameView(a: View, b: View): boolean {
+  return a.k === b.k && a.x === b.x && a.y === b.y;
+}
+
 export interface Box<P> {
   readonly min: P;
   readonly max: P;

@@ -9,6 +9,11 @@ export class StreamClock {
     this.#offset = Math.min(this.#offset, localMS - atMS);
   }
 
+  /** By how much this clock is ahead of the stream's, in ms; Infinity before the first frame. */
+  get offsetMS(): number {
+    return this.#offset;
+  }
+
   /** The stream's time at a local time; undefined before the first frame. */
   at(localMS: number): number | undefined {
     return Number.isFinite(this.#offset) ? localMS - this.#offset : undefined;

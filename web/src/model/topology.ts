@@ -2,6 +2,7 @@
  * What the canvas means, as far as the page computes it itself: latencies while a server is dragged, the
  * links a server would get, and the shortest paths. The mesh decides; this only anticipates it.
  */
+import { Heap } from "./heap";
 import { distance, type World } from "../geometry/space";
 import { direction, linkKey, type Mesh } from "./mesh";
 import type { Link, Settings } from "./types";
@@ -53,12 +54,13 @@ const UNLIMITED = 100e9; // bit/s that an unlimited link counts as (CONTRACTS.md
 export function routesFrom(mesh: Mesh, from: number): Map<number, Route> {
   const neighbours = adjacency(mesh);
   const best = new Map<number, Route>([[from, { to: from, via: from, latencyMS: 0, hops: 0, cost: 0 }]]);
-  const open = new Set([from]);
+  const open = new Heap();
+  open.push(0, from);
   const done = new Set<number>();
-  while (open.size > 0) {
-    const at = cheapest(open, best);
-    open.delete(at.to);
-    done.add(at.to);
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (done.has(id)) continue;
+    done.add(id);
+    const at = best.get(id) as Route;
     for (const [next, link] of neighbours.get(at.to) ?? []) {
       if (done.has(next)) continue;
       const params = direction(link, at.to);
@@ -67,7 +69,7 @@ export function routesFrom(mesh: Mesh, from: number): Map<number, Route> {
       const known = best.get(next);
       if (known && known.cost <= cost) continue;
       best.set(next, { to: next, via: at.to, latencyMS: at.latencyMS + params.latency_ms, hops: at.hops + 1, cost });
-      open.add(next);
+      open.push(cost, next);
     }
   }
   return best;
@@ -78,15 +80,6 @@ export function treeOf(routes: ReadonlyMap<number, Route>): Set<string> {
   const tree = new Set<string>();
   for (const r of routes.values()) if (r.to !== r.via) tree.add(linkKey(r.to, r.via));
   return tree;
-}
-
-function cheapest(open: ReadonlySet<number>, best: ReadonlyMap<number, Route>): Route {
-  let found: Route | undefined;
-  for (const id of open) {
-    const r = best.get(id) as Route;
-    if (!found || r.cost < found.cost) found = r;
-  }
-  return found as Route;
 }
 
 function adjacency(mesh: Mesh): Map<number, [number, Link][]> {

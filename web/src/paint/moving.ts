@@ -1,15 +1,23 @@
 /** Paints what moves, over the static canvas: events, halos, and what follows the pointer. */
 import { mix, type Screen } from "../geometry/space";
+import { bundled, type Mark } from "../scene/bundle";
 import type { Dot, Ring } from "../scene/motion";
 import type { Ghost } from "../scene/scene";
 import { eventColour } from "./colour";
+import type { Context } from "./context";
 import type { Sprites } from "./sprites";
 import { disc, labelFont } from "./static";
 import type { Theme } from "./theme";
 
 const TAU = 2 * Math.PI;
 const DOT = 5.5; // screen pixels
-const HALO_GROWTH = 34;
+const HALO_GROWTH = 34; // the same
+const FULL = 9; // the radius of servers, in screen pixels, from which on circles and halos have their full size
+
+/** How large circles are, 1 at most: beside small servers they would hide the mesh. */
+function scaleBeside(radius: number): number {
+  return Math.min(1, Math.max(0.45, radius / FULL));
+}
 
 export interface MovingInput {
   readonly dots: readonly Dot[];
@@ -25,8 +33,6 @@ export interface MovingInput {
   readonly calm: boolean; // reduced motion
   readonly nowMS: number; // of any clock, for pulses
 }
-
-type Context = CanvasRenderingContext2D;
 
 export function paintMoving(c: Context, input: MovingInput, theme: Theme, sprites: Sprites, width: number, height: number): void {
   c.clearRect(0, 0, width, height);
@@ -54,7 +60,7 @@ function paintRings(c: Context, input: MovingInput, theme: Theme, sprites: Sprit
 function stampRing(c: Context, ring: Ring, p: Screen, input: MovingInput, theme: Theme, sprites: Sprites): void {
   const age = Math.floor(ring.age * AGES) / AGES;
   const key = `ring ${ring.failed ? "" : eventColour(ring.event)} ${age} ${Math.round(input.radius)}`;
-  sprites.stamp(c, key, input.radius + HALO_GROWTH + 2, p.x, p.y, (s) => {
+  sprites.stamp(c, key, input.radius + HALO_GROWTH * scaleBeside(input.radius) + 2, p.x, p.y, (s) => {
     outline(s, { ...ring, age }, { x: 0, y: 0 }, input, theme);
   });
 }
@@ -85,8 +91,9 @@ function outline(c: Context, ring: Ring, p: Screen, input: MovingInput, theme: T
 
 /** By how much a halo is larger than its server, in screen pixels. */
 function grown(ring: Ring, input: MovingInput): number {
-  if (ring.failed) return HALO_GROWTH / 4;
-  return input.calm ? HALO_GROWTH / 3 : HALO_GROWTH * (1 - (1 - ring.age) ** 3);
+  const growth = HALO_GROWTH * scaleBeside(input.radius);
+  if (ring.failed) return growth / 4;
+  return input.calm ? growth / 3 : growth * (1 - (1 - ring.age) ** 3);
 }
 
 function annulus(c: Context, p: Screen, inner: number, outer: number): void {
@@ -96,39 +103,60 @@ function annulus(c: Context, p: Screen, inner: number, outer: number): void {
   c.fill();
 }
 
-interface Traveller {
-  readonly colour: string;
-  readonly from: Screen;
-  readonly at: Screen;
-}
-
 function paintDots(c: Context, input: MovingInput, theme: Theme, sprites: Sprites, width: number, height: number): void {
-  const travelling: Traveller[] = [];
+  const travelling: Dot[] = [];
   const parked = new Map<number, number>();
   for (const dot of input.dots) {
     const [from, to] = [input.at(dot.place.from), input.at(dot.place.to)];
     if (!from || !to) continue;
-    const colour = eventColour(dot.event);
     if (dot.waiting) {
       paintWaiting(c, from, to, dot, input, theme, sprites, parked);
     } else if (input.calm) {
-      c.strokeStyle = colour;
+      c.strokeStyle = eventColour(dot.event);
       c.lineWidth = 4;
       line(c, from, to);
     } else {
-      const at = mix(from, to, dot.place.along);
-      if (at.x > -40 && at.y > -40 && at.x < width + 40 && at.y < height + 40) travelling.push({ colour, from, at });
+      travelling.push(dot);
     }
   }
-  paintTrails(c, travelling);
-  for (const { colour, at } of travelling) {
-    sprites.stamp(c, `dot ${colour}`, DOT + 2.5, at.x, at.y, (s) => {
-      s.fillStyle = theme.canvas;
-      disc(s, 0, 0, DOT + 1.5);
-      s.fillStyle = colour;
-      disc(s, 0, 0, DOT);
-    });
-  }
+  const marks = bundled(travelling, input.at).filter(({ at }) => at.x > -40 && at.y > -40 && at.x < width + 40 && at.y < height + 40);
+  const scale = scaleBeside(input.radius);
+  paintTrails(c, marks, scale);
+  for (const mark of marks) paintMark(c, mark, scale, theme, sprites);
+}
+
+/** One event is a circle, a retried one a diamond, several on one spot a larger circle with their number. */
+function paintMark(c: Context, mark: Mark, scale: number, theme: Theme, sprites: Sprites): void {
+  const colour = eventColour(mark.event);
+  const said = mark.count < 2 ? "" : mark.count < 100 ? String(mark.count) : mark.count < 1000 ? "99+" : `${String(Math.floor(mark.count / 1000))}k+`;
+  const size = said ? 7.5 + 1.6 * said.length : DOT * scale;
+  const key = `mark ${colour} ${said} ${mark.retry} ${mark.mixed} ${size.toFixed(1)}`;
+  sprites.stamp(c, key, 1.3 * size + 3.5, mark.at.x, mark.at.y, (s) => {
+    const shape = mark.retry ? diamond : disc;
+    s.fillStyle = theme.canvas;
+    shape(s, 0, 0, size + 1.5);
+    s.fillStyle = mark.mixed ? theme.bundle : colour;
+    shape(s, 0, 0, size);
+    if (!said) return;
+    s.fillStyle = ON_EVENT;
+    s.font = `650 10px ${theme.font}`;
+    s.textAlign = "center";
+    s.textBaseline = "middle";
+    s.fillText(said, 0, 0.5);
+  });
+}
+
+const ON_EVENT = "#0c121d"; // on every colour of events it has a contrast of 4.5 or more
+
+function diamond(c: Context, x: number, y: number, radius: number): void {
+  const r = radius * 1.3;
+  c.beginPath();
+  c.moveTo(x, y - r);
+  c.lineTo(x + r, y);
+  c.lineTo(x, y + r);
+  c.lineTo(x - r, y);
+  c.closePath();
+  c.fill();
 }
 
 /** How far behind a circle each band of its trail begins and ends, in screen pixels, and how strong it is. */
@@ -139,16 +167,16 @@ const TRAIL = [
 ] as const;
 
 /** The stretch behind a circle, so that its direction can be seen in a still picture; a path for each colour. */
-function paintTrails(c: Context, travelling: readonly Traveller[]): void {
-  const byColour = Map.groupBy(travelling, (t) => t.colour);
-  c.lineWidth = 4;
+function paintTrails(c: Context, marks: readonly Mark[], scale: number): void {
+  const byColour = Map.groupBy(marks, (m) => eventColour(m.event));
+  c.lineWidth = 4 * scale;
   c.lineCap = "butt";
   for (const [colour, group] of byColour) {
     c.strokeStyle = colour;
     for (const { begin, end, alpha } of TRAIL) {
       c.globalAlpha = alpha;
       c.beginPath();
-      for (const { from, at } of group) trailBand(c, from, at, begin, end);
+      for (const { from, at } of group) trailBand(c, from, at, begin * scale, end * scale);
       c.stroke();
     }
   }
@@ -180,18 +208,19 @@ function paintWaiting(
   const slot = parked.get(dot.place.to) ?? 0;
   parked.set(dot.place.to, slot + 1);
   const angle = Math.atan2(from.y - to.y, from.x - to.x) + slot * 0.42;
-  const rim = input.radius + 8;
+  const scale = scaleBeside(input.radius);
+  const rim = input.radius + 8 * scale;
   const pulse = input.calm ? 0 : 0.8 * Math.sin(input.nowMS / 220);
   const [x, y] = [to.x + rim * Math.cos(angle), to.y + rim * Math.sin(angle)];
   const colour = eventColour(dot.event);
   const step = Math.round(pulse * 4);
-  sprites.stamp(c, `waiting ${colour} ${step}`, 7, x, y, (s) => {
+  sprites.stamp(c, `waiting ${colour} ${step} ${scale.toFixed(1)}`, 7, x, y, (s) => {
     s.fillStyle = theme.canvas;
-    disc(s, 0, 0, 4.5 + step / 4);
+    disc(s, 0, 0, (4.5 + step / 4) * scale);
     s.strokeStyle = colour;
-    s.lineWidth = 2;
+    s.lineWidth = 2 * scale;
     s.beginPath();
-    s.arc(0, 0, 3.6 + step / 4, 0, TAU);
+    s.arc(0, 0, (3.6 + step / 4) * scale, 0, TAU);
     s.stroke();
   });
 }

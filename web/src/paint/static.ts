@@ -1,6 +1,7 @@
 /** Paints what changes only when the mesh or the view does: the grid, links, labels and servers. */
 import { toWorld, screen, type View } from "../geometry/space";
 import type { LinkLook, Scene, SceneLabel, SceneLink, SceneNode } from "../scene/scene";
+import type { Context } from "./context";
 import type { Sprites } from "./sprites";
 import type { Theme } from "./theme";
 
@@ -12,8 +13,6 @@ export const LABEL_FONT_SIZE = 11.5;
 export function labelFont(theme: Theme): string {
   return `500 ${String(LABEL_FONT_SIZE)}px ${theme.font}`;
 }
-
-type Context = CanvasRenderingContext2D;
 
 /** The board and a margin around it, in screen pixels: what is painted is wider than what is seen. */
 export interface Sheet {
@@ -57,18 +56,18 @@ const LOADS = 8; // steps in which the load of links is shown
 function paintLinks(c: Context, links: readonly SceneLink[], theme: Theme): void {
   c.lineCap = "round";
   c.strokeStyle = theme.accent;
-  const loaded = links.filter((l) => l.load > 0.02 && !l.cut);
+  const loaded = links.filter((l) => l.load > 0.02 && !l.cut && l.step === undefined);
   for (const group of Map.groupBy(loaded, (l) => `${Math.ceil(l.load * LOADS)} ${l.width.toFixed(1)}`).values()) {
     const { load, width } = group[0] as SceneLink;
     c.globalAlpha = 0.15 + 0.35 * load;
     stroke(c, group, width + 3 + 5 * load);
   }
-  for (const group of Map.groupBy(links, (l) => `${l.look} ${l.cut} ${l.width.toFixed(1)}`).values()) {
-    const { look, cut, width } = group[0] as SceneLink;
+  for (const group of Map.groupBy(links, (l) => `${l.look} ${l.cut} ${l.width.toFixed(1)} ${l.step ?? ""}`).values()) {
+    const { look, cut, width, step } = group[0] as SceneLink;
     c.globalAlpha = look === "dimmed" ? 0.35 : 1;
     c.setLineDash(cut ? [5, 6] : []);
-    c.strokeStyle = styleOf(look, theme);
-    stroke(c, group, width + WIDENED[look]);
+    c.strokeStyle = styleOf(look, theme, step);
+    stroke(c, group, width + WIDENED[look] + (step === undefined ? 0 : 0.9));
   }
   c.setLineDash([]);
   c.globalAlpha = 1;
@@ -76,9 +75,10 @@ function paintLinks(c: Context, links: readonly SceneLink[], theme: Theme): void
 
 const WIDENED: Readonly<Record<LinkLook, number>> = { dimmed: 0, plain: 0, route: 0.5, hovered: 0.8, selected: 1.4 };
 
-function styleOf(look: LinkLook, theme: Theme): string {
+function styleOf(look: LinkLook, theme: Theme, step: number | undefined): string {
   if (look === "selected") return theme.danger;
   if (look === "hovered") return theme.ink;
+  if (step !== undefined) return theme.scale[step] ?? theme.link;
   return look === "route" ? theme.accent : theme.link;
 }
 
@@ -136,7 +136,7 @@ export function paintTints(c: Context, scene: Scene, tints: ReadonlyMap<number, 
 }
 
 function stampBody(c: Context, node: SceneNode, theme: Theme, sprites: Sprites): void {
-  const key = `node ${node.radius} ${node.state} ${node.tint ?? ""} ${node.selected}`;
+  const key = `node ${node.radius} ${node.state} ${node.tint ?? node.kind ?? ""} ${node.selected}`;
   sprites.stamp(c, key, node.radius + 4, node.at.x, node.at.y, (s) => paintBody(s, node, theme));
 }
 
@@ -144,15 +144,19 @@ function stampBody(c: Context, node: SceneNode, theme: Theme, sprites: Sprites):
 function paintBody(c: Context, node: SceneNode, theme: Theme): void {
   const quiet = node.state !== "running" && node.state !== "paused";
   c.fillStyle = theme.canvas;
-  disc(c, 0, 0, node.radius + 2.5);
-  c.fillStyle = quiet ? theme.canvas : (node.tint ?? theme.node);
+  disc(c, 0, 0, node.radius + Math.min(2.5, 0.3 * node.radius));
+  c.fillStyle = quiet ? theme.canvas : (node.tint ?? kindColour(node, theme) ?? theme.node);
   disc(c, 0, 0, node.radius);
   paintEdge(c, node, theme);
   paintGlyph(c, node, theme);
 }
 
+function kindColour({ kind }: SceneNode, theme: Theme): string | undefined {
+  return kind === undefined || kind < 0 ? undefined : theme.kinds[kind % theme.kinds.length];
+}
+
 function paintEdge(c: Context, node: SceneNode, theme: Theme): void {
-  c.lineWidth = node.selected ? 2.5 : 1.75;
+  c.lineWidth = node.selected ? 2.5 : Math.min(1.75, 0.22 * node.radius);
   c.strokeStyle = edgeColour(node, theme);
   if (node.state === "new" || node.state === "starting" || node.state === "stopping") c.setLineDash([3, 3.5]);
   c.beginPath();

@@ -1,3 +1,5 @@
+import { STEPS } from "../scene/colouring";
+
 /** The colours of the drawing, read from the style sheet so that they are written down once. */
 export interface Theme {
   readonly canvas: string;
@@ -13,7 +15,15 @@ export interface Theme {
   readonly danger: string;
   readonly warn: string;
   readonly font: string;
+  /** What stands for several events at once. */
+  readonly bundle: string;
+  /** The steps of a scale, from least to most: lightness alone tells them apart. */
+  readonly scale: readonly string[];
+  /** One for each kind of server, in turn. */
+  readonly kinds: readonly string[];
 }
+
+const KINDS = 6;
 
 export function readTheme(element: Element): Theme {
   const style = getComputedStyle(element);
@@ -32,5 +42,8 @@ export function readTheme(element: Element): Theme {
     danger: value("--danger"),
     warn: value("--warn"),
     font: style.fontFamily,
+    bundle: value("--canvas-bundle"),
+    scale: Array.from({ length: STEPS }, (_, i) => value(`--scale-${i}`)),
+    kinds: Array.from({ length: KINDS }, (_, i) => value(`--kind-${i}`)),
   };
 }

@@ -16,7 +16,7 @@ describe("an event in flight", () => {
   it("is where the link latencies say, at every moment", () => {
     const motion = flying();
     expect(motion.dots(999)).toEqual([]);
-    expect(motion.dots(1050)).toEqual([{ event: "$a", place: { from: 0, to: 1, along: 0.5 }, waiting: false }]);
+    expect(motion.dots(1050)).toEqual([{ event: "$a", place: { from: 0, to: 1, along: 0.5 }, waiting: false, retry: false }]);
     expect(motion.dots(1125)[0]).toMatchObject({ place: { from: 1, to: 2, along: 0.5 }, waiting: false });
   });
 

@@ -1,6 +1,7 @@
 /**
  * What moves: events in flight, the halos where they are processed, and the colour a server keeps from the
- * last one. Times are those of the stream's clock, in ms.
+ * last one. Times are those of the stream's clock, in ms. What is over is kept for a while, so that one can look
+ * back; what is kept is bounded.
  */
 import { duration, type Journey, journey, type Place, placeAt } from "../geometry/journey";
 import type { Happenings } from "../model/traffic";
@@ -11,7 +12,9 @@ export interface Flight {
   readonly to: number;
   readonly startMS: number;
   readonly way: Journey;
-  ended?: { readonly atMS: number; readonly failed: boolean };
+  readonly retry: boolean;
+  /** When it is over; Infinity while it is not known. */
+  endMS: number;
 }
 
 export interface Halo {
@@ -26,6 +29,8 @@ export interface Dot {
   readonly event: string;
   readonly place: Place;
   readonly waiting: boolean;
+  /** Whether its transaction was sent before, in vain. */
+  readonly retry: boolean;
 }
 
 export interface Ring {
@@ -37,10 +42,11 @@ export interface Ring {
 }
 
 export const HALO_MS = 1000;
+/** How far one can look back, at most. */
+export const BUFFER_MS = 5 * 60_000;
 const PATIENCE_MS = 120_000; // a flight that is not heard of again is dropped
-// Bounds for a tab that is hidden, where nothing is drawn and so nothing is forgotten.
-const MOST_FLIGHTS = 5000;
-const MOST_HALOS = 5000;
+const MOST_FLIGHTS = 60_000;
+const MOST_HALOS = 60_000;
 
 /** The event each server sent or processed last; the server keeps its colour. */
 export class LastEvents {
@@ -61,49 +67,69 @@ export class LastEvents {
 }
 
 export class Motion {
-  #flights = new Map<string, Flight>();
+  #flights: Flight[] = []; // in the order in which they were heard of
+  readonly #open = new Map<string, Flight>(); // those that are not over
   #halos: Halo[] = [];
+  #newestMS = -Infinity;
+  #over = -Infinity; // the moment from which nothing of the past moves any more
   readonly last = new LastEvents();
 
   /** latencyMS is that of a link in one direction, as it is now. */
   add(happenings: Happenings, latencyMS: (from: number, to: number) => number): void {
-    for (const d of happenings.departures) {
-      const nodes = d.path.length > 1 ? d.path : [d.from, d.to];
-      if (this.#flights.size >= MOST_FLIGHTS) this.#flights.delete(this.#flights.keys().next().value as string);
-      const flight = { event: d.event, from: d.from, to: d.to, startMS: d.atMS, way: journey(nodes, latencyMS) };
-      this.#flights.set(flightKey(d), flight);
-      this.last.set(d.from, d.event);
-    }
+    for (const d of happenings.departures) this.#depart(d, latencyMS);
     for (const a of happenings.arrivals) {
-      this.#end(flightKey(a), a.atMS, false);
-      this.#halos.push({ server: a.to, event: a.event, startMS: a.atMS, failed: a.outcome === "rejected" });
+      this.#end(flightKey(a), a.atMS);
+      this.#halo({ server: a.to, event: a.event, startMS: a.atMS, failed: a.outcome === "rejected" });
       this.last.set(a.to, a.event);
     }
     for (const f of happenings.failures) {
-      this.#end(flightKey(f), f.atMS, true);
-      this.#halos.push({ server: f.to, event: f.event, startMS: f.atMS, failed: true });
+      this.#end(flightKey(f), f.atMS);
+      this.#halo({ server: f.to, event: f.event, startMS: f.atMS, failed: true });
     }
-    if (this.#halos.length > MOST_HALOS) this.#halos = this.#halos.slice(-MOST_HALOS);
+    this.#forget();
   }
 
   clear(): void {
-    this.#flights.clear();
+    this.#flights = [];
+    this.#open.clear();
     this.#halos = [];
+    this.#newestMS = this.#over = -Infinity;
   }
 
-  /** Whether anything is to be drawn at this time. Forgets what is over. */
+  /** Whether anything is to be drawn at this time, or later. */
   active(nowMS: number): boolean {
-    this.#halos = this.#halos.filter((h) => nowMS - h.startMS < HALO_MS);
-    for (const [key, f] of this.#flights) if (isOver(f, nowMS)) this.#flights.delete(key);
-    return this.#flights.size > 0 || this.#halos.length > 0;
+    if (nowMS < this.#over) return true;
+    for (const [key, f] of this.#open) {
+      if (!isOver(f, nowMS)) return true;
+      this.#open.delete(key);
+    }
+    return false;
+  }
+
+  /** Whether anything is to be drawn at this time. */
+  visible(atMS: number): boolean {
+    return this.#flights.some((f) => f.startMS <= atMS && !isOver(f, atMS)) || this.#halos.some((h) => h.startMS <= atMS && atMS < h.startMS + HALO_MS);
+  }
+
+  /** When something begins after this time; undefined where nothing does. */
+  next(atMS: number): number | undefined {
+    let least = Infinity;
+    for (const f of this.#flights) if (f.startMS > atMS && f.startMS < least) least = f.startMS;
+    for (const h of this.#halos) if (h.startMS > atMS && h.startMS < least) least = h.startMS;
+    return least < Infinity ? least : undefined;
+  }
+
+  /** The oldest moment that is still known whole; undefined before anything happened. */
+  oldestMS(): number | undefined {
+    return this.#flights[0]?.startMS;
   }
 
   dots(nowMS: number): Dot[] {
     const dots: Dot[] = [];
-    for (const f of this.#flights.values()) {
+    for (const f of this.#flights) {
       const age = nowMS - f.startMS;
       if (age < 0 || isOver(f, nowMS)) continue;
-      dots.push({ event: f.event, place: placeAt(f.way, age), waiting: age >= duration(f.way) });
+      dots.push({ event: f.event, place: placeAt(f.way, age), waiting: age >= duration(f.way), retry: f.retry });
     }
     return dots;
   }
@@ -121,15 +147,48 @@ export class Motion {
     return [...rings.values()];
   }
 
-  #end(key: string, atMS: number, failed: boolean): void {
-    const flight = this.#flights.get(key);
-    if (flight && !flight.ended) flight.ended = { atMS, failed };
+  #depart(d: Happenings["departures"][number], latencyMS: (from: number, to: number) => number): void {
+    const nodes = d.path.length > 1 ? d.path : [d.from, d.to];
+    const key = flightKey(d);
+    this.#end(key, d.atMS); // sent once more before it was heard of again
+    const way = journey(nodes, latencyMS);
+    const flight: Flight = { event: d.event, from: d.from, to: d.to, startMS: d.atMS, way, retry: d.attempt > 1, endMS: Infinity };
+    this.#flights.push(flight);
+    this.#open.set(key, flight);
+    this.#newestMS = Math.max(this.#newestMS, d.atMS);
+    this.last.set(d.from, d.event);
+  }
+
+  #halo(halo: Halo): void {
+    this.#halos.push(halo);
+    this.#newestMS = Math.max(this.#newestMS, halo.startMS);
+    this.#over = Math.max(this.#over, halo.startMS + HALO_MS);
+  }
+
+  #end(key: string, atMS: number): void {
+    const flight = this.#open.get(key);
+    if (!flight) return;
+    flight.endMS = atMS;
+    this.#open.delete(key);
+    this.#over = Math.max(this.#over, atMS);
+  }
+
+  /** Drops what is too old or too much; a tenth at a time, so that it costs little. */
+  #forget(): void {
+    const since = this.#newestMS - BUFFER_MS;
+    this.#flights = trimmed(this.#flights, MOST_FLIGHTS, since);
+    this.#halos = trimmed(this.#halos, MOST_HALOS, since);
   }
 }
 
+function trimmed<T extends { readonly startMS: number }>(list: T[], most: number, since: number): T[] {
+  const tenth = list[Math.floor(list.length / 10)];
+  if (list.length <= most && (!tenth || list.length < 100 || tenth.startMS >= since)) return list;
+  return list.slice(Math.ceil(list.length / 10));
+}
+
 function isOver(f: Flight, nowMS: number): boolean {
-  if (f.ended) return nowMS >= f.ended.atMS;
-  return nowMS - f.startMS > PATIENCE_MS + duration(f.way);
+  return nowMS >= f.endMS || nowMS - f.startMS > PATIENCE_MS + duration(f.way);
 }
 
 function flightKey(f: { event: string; from: number; to: number }): string {

@@ -8,6 +8,7 @@ import { type LinkKey, linkKey, type Mesh } from "../model/mesh";
 import { linkLatency } from "../model/topology";
 import type { Link, Server, ServerState } from "../model/types";
 import { formatBandwidth, formatLatency } from "../units";
+import { type Colouring, type Scale, scaleOf, stepOf } from "./colouring";
 import { hasLink, serversOf, type Target } from "./selection";
 
 export interface SceneInput {
@@ -25,6 +26,8 @@ export interface SceneInput {
   readonly tree: ReadonlySet<string> | undefined;
   /** The colour of the event last processed, by server. */
   readonly tints: ReadonlyMap<number, string>;
+  /** What the colours stand for; links and servers keep to it. */
+  readonly colouring?: Colouring;
   /** Share of the rate in use, 0 to 1, by link. */
   readonly load: ReadonlyMap<LinkKey, number>;
   /** The width of a text in the label font, in pixels. */
@@ -38,6 +41,8 @@ export interface SceneNode {
   readonly at: Screen;
   readonly radius: number;
   readonly tint: string | undefined;
+  /** The place of its kind among the kinds of the mesh, where servers are coloured by it. */
+  readonly kind: number | undefined;
   readonly selected: boolean;
   readonly hovered: boolean;
   readonly named: boolean;
@@ -53,6 +58,8 @@ export interface SceneLink {
   readonly cut: boolean;
   readonly width: number;
   readonly load: number;
+  /** The step of the scale that it is coloured by; undefined where links are not coloured. */
+  readonly step: number | undefined;
 }
 
 export interface SceneLabel {
@@ -75,10 +82,15 @@ export const LABEL_HEIGHT = 18;
 const LABEL_PAD = 6;
 const LABEL_GAP = 5; // between latency and bandwidth
 const LABEL_SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66];
+const LEAST_NAMED = 2.5; // screen pixels of radius; smaller servers have no names
+const CROWD = 40; // servers in sight
 const MOST_LABELS = 400; // more are not read, and measuring them costs a frame
 
+const FAR = 0.35; // zoom below which servers shrink almost as fast as what is between them, so that links stay seen
+
 export function nodeRadius(view: View): number {
-  return clamp(15 * view.k ** 0.65, 4, 19);
+  const near = 15 * Math.max(FAR, view.k) ** 0.65;
+  return clamp(near * Math.min(1, view.k / FAR) ** 0.9, 1.5, 19);
 }
 
 export function positionOf(server: Server, moves: ReadonlyMap<number, World>): World {
@@ -89,10 +101,11 @@ export function buildScene(input: SceneInput): Scene {
   const taken = new Occupancy();
   const nodes = withNames(taken, sceneNodes(input), input);
   const at = new Map(nodes.map((n) => [n.id, n.at]));
+  const scale = scaleOf(input.colouring ?? "events", input.mesh);
   const links: SceneLink[] = [];
   for (const link of input.mesh.links.values()) {
     const [a, b] = [at.get(link.a), at.get(link.b)];
-    if (a && b && crosses(a, b, input)) links.push(sceneLink(link, a, b, input));
+    if (a && b && crosses(a, b, input)) links.push(sceneLink(link, a, b, input, scale));
   }
   links.sort((p, q) => rank(p.look) - rank(q.look));
   return { nodes, links, labels: sceneLabels(taken, links, input) };
@@ -101,6 +114,7 @@ export function buildScene(input: SceneInput): Scene {
 function sceneNodes(input: SceneInput): SceneNode[] {
   const radius = nodeRadius(input.view);
   const chosen = serversOf(input.selection);
+  const coloured = (input.colouring ?? "events") !== "events";
   const nodes: SceneNode[] = [];
   for (const s of input.mesh.servers.values()) {
     const selected = chosen.has(s.id);
@@ -111,7 +125,8 @@ function sceneNodes(input: SceneInput): SceneNode[] {
       state: s.state,
       at: toScreen(input.view, positionOf(s, input.moves)),
       radius,
-      tint: input.tints.get(s.id),
+      tint: coloured ? undefined : input.tints.get(s.id),
+      kind: input.colouring === "kind" ? input.mesh.kinds.indexOf(s.kind) : undefined,
       selected,
       hovered,
       named: false,
@@ -120,7 +135,7 @@ function sceneNodes(input: SceneInput): SceneNode[] {
   return nodes;
 }
 
-function sceneLink(link: Link, a: Screen, b: Screen, input: SceneInput): SceneLink {
+function sceneLink(link: Link, a: Screen, b: Screen, input: SceneInput, scale: Scale | undefined): SceneLink {
   const key = linkKey(link.a, link.b);
   return {
     key,
@@ -130,6 +145,7 @@ function sceneLink(link: Link, a: Screen, b: Screen, input: SceneInput): SceneLi
     cut: link.cut,
     width: linkWidth(link),
     load: input.load.get(key) ?? 0,
+    step: scale && stepOf(input.colouring ?? "events", scale, link, key, input.load),
   };
 }
 
@@ -168,21 +184,32 @@ function sceneLabels(taken: Occupancy, links: readonly SceneLink[], input: Scene
   return labels;
 }
 
-/** Names those servers whose name has room below them; the selected and the hovered one always. */
+/**
+ * Names those servers whose name has room below them; the selected and the hovered one always, and only them where
+ * too few of a crowd could be named to be of use.
+ */
 function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneInput): SceneNode[] {
   for (const { at, radius } of nodes) taken.add({ x: at.x - radius, y: at.y - radius, w: 2 * radius, h: 2 * radius });
-  const named = new Set<number>();
+  const named = new Map<number, LabelBox>();
+  const names = new Occupancy();
+  let inSight = 0;
   const inTurn = [...nodes].sort((p, q) => Number(q.selected || q.hovered) - Number(p.selected || p.hovered));
   for (const n of inTurn) {
     if (!crosses(n.at, n.at, input)) continue;
+    inSight++;
+    if (n.radius < LEAST_NAMED && !n.selected && !n.hovered) continue;
     const w = input.measure(n.name);
     const box = { x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 15 };
     const certain = n.selected || n.hovered;
-    if (!certain && !taken.free(box)) continue;
-    taken.add(box);
-    named.add(n.id);
+    if (!certain && (!taken.free(box) || !names.free(box))) continue;
+    names.add(box);
+    named.set(n.id, box);
   }
-  return nodes.map((n) => ({ ...n, named: named.has(n.id) }));
+  const useless = inSight > CROWD && named.size < 0.4 * inSight;
+  const kept = useless ? inTurn.filter((n) => n.selected || n.hovered) : inTurn;
+  const shown = new Set(kept.filter((n) => named.has(n.id)).map((n) => n.id));
+  for (const id of shown) taken.add(named.get(id) as LabelBox);
+  return nodes.map((n) => ({ ...n, named: shown.has(n.id) }));
 }
 
 function placeLabel(taken: Occupancy, link: SceneLink, input: SceneInput): SceneLabel | undefined {
