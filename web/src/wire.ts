@@ -331,6 +331,46 @@ export interface paths {
         patch: operations["move-server"];
         trace?: never;
     };
+    "/api/v1/servers/{id}/kill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a server's process as kill -9 does; it fails and can be started again with its data
+         * @description Answers once the step has begun; the server's state tells how it goes.
+         */
+        post: operations["kill-server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The log of a server
+         * @description Lines of JSON, one for each line of the log. A server that failed gives its last words. A reader that falls far behind misses lines of an embedded server.
+         */
+        get: operations["follow-log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/servers/{id}/pause": {
         parameters: {
             query?: never;
@@ -345,6 +385,46 @@ export interface paths {
          * @description Answers once the step has begun; the server's state tells how it goes.
          */
         post: operations["pause-server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ping one server from another
+         * @description Real ICMP echo requests cross the mesh. Lines of JSON, one for each answer as it comes.
+         */
+        get: operations["ping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a server and start it again with its data
+         * @description Answers once the step has begun; the server's state tells how it goes.
+         */
+        post: operations["restart-server"];
         delete?: never;
         options?: never;
         head?: never;
@@ -425,6 +505,63 @@ export interface paths {
          * @description Answers once the step has begun; the server's state tells how it goes.
          */
         post: operations["stop-server"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/terminal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A shell in a server's container, over a WebSocket
+         * @description Binary messages are what is typed and what is shown. A text message from the reader is the terminal's new size (TerminalSize); the one from here, the last, says why the shell has ended (TerminalEnd).
+         */
+        get: operations["terminal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/traceroute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The path from one server to another, hop by hop
+         * @description Real ICMP echo requests with a growing TTL cross the mesh. Lines of JSON, one for each hop as it is known.
+         */
+        get: operations["traceroute"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/servers/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a server uses of the machine */
+        get: operations["get-usage"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -756,6 +893,10 @@ export interface components {
             pins_ab?: components["schemas"]["Pin"];
             pins_ba?: components["schemas"]["Pin"];
         };
+        LogLine: {
+            error?: string;
+            line: string;
+        };
         Message: {
             /** @description Of a message; of other events what they say, in a few words. */
             body: string;
@@ -875,6 +1016,28 @@ export interface components {
             queue_bytes?: number;
             /** Format: double */
             reorder_pct?: number;
+        };
+        PingReply: {
+            /** @description Of the outcome error, which ends the answers. */
+            error?: string;
+            /** @description The address that answered. */
+            from?: string;
+            /** @description The server that it belongs to. */
+            name?: string;
+            /** @enum {string} */
+            outcome: "reply" | "ttl_exceeded" | "unreachable" | "too_big" | "lost" | "error";
+            /** Format: double */
+            rtt_ms?: number;
+            /**
+             * Format: int64
+             * @description Of the request, from 1.
+             */
+            seq: number;
+            /**
+             * Format: int64
+             * @description The id of that server.
+             */
+            server?: number;
         };
         PinnedPair: {
             /** Format: int64 */
@@ -1013,12 +1176,47 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        TerminalEnd: {
+            end: string;
+        };
+        TerminalSize: {
+            /** Format: int32 */
+            columns: number;
+            /** Format: int32 */
+            rows: number;
+        };
+        TraceHop: {
+            /** @description What ended the trace before its time. */
+            error?: string;
+            replies: components["schemas"]["PingReply"][];
+            /** Format: int64 */
+            ttl: number;
+        };
         Transport: {
             /**
              * @description auto takes lowband (CoAP, CBOR and Noise over UDP) on paths below 20 kbit/s.
              * @enum {string}
              */
             transport: "https" | "lowband" | "auto";
+        };
+        Usage: {
+            /**
+             * Format: double
+             * @description Processor time used since the server was started; two readings give a rate.
+             */
+            cpu_ms?: number;
+            /**
+             * Format: int64
+             * @description Without the page cache.
+             */
+            memory_bytes?: number;
+            /**
+             * Format: int64
+             * @description Absent where there is no limit.
+             */
+            memory_limit_bytes?: number;
+            /** @description What is not known, and why. */
+            note?: string;
         };
         Version: {
             go: string;
@@ -1801,7 +1999,152 @@ export interface operations {
             };
         };
     };
+    "kill-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "follow-log": {
+        parameters: {
+            query?: {
+                /** @description How many of the last lines. */
+                lines?: number;
+                /** @description Go on with what it writes, until the reader goes or the server ends. */
+                follow?: boolean;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON value of this schema a line, as they come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["LogLine"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "pause-server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    ping: {
+        parameters: {
+            query: {
+                /** @description Id of the server that is asked. */
+                to: number;
+                /** @description Of the addresses. */
+                family?: "ipv4" | "ipv6";
+                /** @description Bytes of data in each request. */
+                size?: number;
+                /** @description After so long a request is lost; absent follows from the path. */
+                timeout_ms?: number;
+                count?: number;
+                /** @description Between two requests. */
+                interval_ms?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the server that asks. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON value of this schema a line, as they come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["PingReply"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "restart-server": {
         parameters: {
             query?: never;
             header?: never;
@@ -1948,6 +2291,110 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    terminal: {
+        parameters: {
+            query?: {
+                /** @description Of the terminal; absent is 24. */
+                rows?: number;
+                /** @description Of the terminal; absent is 80. */
+                columns?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The shell begins. Text messages have the schemas TerminalSize and TerminalEnd. */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TerminalSize"] | components["schemas"]["TerminalEnd"];
+                };
+            };
+        };
+    };
+    traceroute: {
+        parameters: {
+            query: {
+                /** @description Id of the server that is asked. */
+                to: number;
+                /** @description Of the addresses. */
+                family?: "ipv4" | "ipv6";
+                /** @description Bytes of data in each request. */
+                size?: number;
+                /** @description After so long a request is lost; absent follows from the path. */
+                timeout_ms?: number;
+                max_hops?: number;
+                /** @description Requests for each hop. */
+                queries?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the server that asks. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One JSON value of this schema a line, as they come. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["TraceHop"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
                 };
             };
             /** @description Error */
