@@ -67,6 +67,9 @@ type Error struct {
 	Kind    Kind
 	Message string // one sentence for people
 	Err     error  // the cause, may be nil
+
+	// RoomVersion is the room's, with IncompatibleVersion: the answer to another server must name it.
+	RoomVersion string
 }
 
 func (e *Error) Error() string {

@@ -13,7 +13,9 @@ import (
 func (s *Server) AcceptInvite(ctx context.Context, origin, roomID, eventID string, invite InviteRequest) (json.RawMessage, error) {
 	version, err := matrix.LookupRoomVersion(invite.RoomVersion)
 	if err != nil {
-		return nil, fail(IncompatibleVersion, err, "%s does not support the room's version", s.cfg.Name)
+		refusal := fail(IncompatibleVersion, err, "%s does not support the room's version", s.cfg.Name)
+		refusal.RoomVersion = invite.RoomVersion
+		return nil, refusal
 	}
 	pdu, err := s.commons.parse(invite.Event, version)
 	if err != nil {

@@ -20,7 +20,7 @@ type KeyAnswer struct {
 	Master      map[string]json.RawMessage            `json:"master_keys,omitempty"`
 	SelfSigning map[string]json.RawMessage            `json:"self_signing_keys,omitempty"`
 	UserSigning map[string]json.RawMessage            `json:"user_signing_keys,omitempty"`
-	Failures    map[string]json.RawMessage            `json:"failures"`
+	Failures    map[string]json.RawMessage            `json:"failures,omitzero"`
 }
 
 // KeyQuery asks for the keys of users' devices; no devices stand for all.
@@ -32,7 +32,7 @@ type KeyClaim map[string]map[string]string
 // ClaimAnswer is the answer of keys/claim: keys by user, device and key id.
 type ClaimAnswer struct {
 	Keys     map[string]map[string]map[string]json.RawMessage `json:"one_time_keys"`
-	Failures map[string]json.RawMessage                       `json:"failures"`
+	Failures map[string]json.RawMessage                       `json:"failures,omitzero"`
 }
 
 // remoteUser are the keys of a user of another server as it last told them.

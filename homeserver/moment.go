@@ -3,7 +3,7 @@ package homeserver
 import (
 	"context"
 
-	"meshsim/matrix/event"
+	"meshsim/matrix"
 )
 
 // Moment is an event and when its server says it was sent.
@@ -22,16 +22,30 @@ func (s *Server) MomentFor(ctx context.Context, user, roomID string, at int64, b
 	if err != nil {
 		return Moment{}, err
 	}
-	if found, ok := room.closest(at, backward, view.sees); ok {
-		return found, nil
+	best, whole := room.closest(at, backward, view.sees)
+	if whole && best.Event != "" {
+		return best, nil
 	}
 	servers := s.roomServers(roomID)
 	for _, server := range servers[:min(len(servers), maxAskedForMoment)] {
-		if found, err := s.cfg.Remote.TimestampToEvent(ctx, server, roomID, at, backward); err == nil && found.Event != "" {
-			return found, nil
+		found, err := s.cfg.Remote.TimestampToEvent(ctx, server, roomID, at, backward)
+		if err == nil && found.Event != "" {
+			best = best.orCloser(found, at, backward)
+			break
 		}
 	}
-	return Moment{}, failf(NotFound, "no event of room %s was sent on that side of the time", roomID)
+	if best.Event == "" {
+		return best, failf(NotFound, "no event of room %s was sent on that side of the time", roomID)
+	}
+	return best, nil
+}
+
+// orCloser returns the other moment where that is closer to the time and on the right side of it.
+func (m Moment) orCloser(other Moment, at int64, backward bool) Moment {
+	if closer(other.At, m, at, backward) {
+		return other
+	}
+	return m
 }
 
 // ServeMoment answers another server's timestamp_to_event.
@@ -47,39 +61,39 @@ func (s *Server) ServeMoment(origin, roomID string, at int64, backward bool) (Mo
 		return Moment{}, err
 	}
 	room := &Room{s, r}
-	found, ok := room.closest(at, backward, func(Entry) bool { return true })
-	if !ok {
+	found, _ := room.closest(at, backward, func(Entry) bool { return true })
+	if found.Event == "" {
 		return Moment{}, failf(NotFound, "no event of room %s was sent on that side of the time", roomID)
 	}
 	return found, nil
 }
 
-// closest goes through the log, whose order need not be that of the servers' clocks.
-func (r *Room) closest(at int64, backward bool, shown func(Entry) bool) (Moment, bool) {
-	var best *event.PDU
+// closest goes through the log, whose order need not be that of the servers' clocks. It returns no event where none is on
+// the right side of the time. whole says that the log goes back to the room's beginning: there can be none closer.
+func (r *Room) closest(at int64, backward bool, shown func(Entry) bool) (best Moment, whole bool) {
 	for from := end; ; {
 		page := r.Backward(from, beginning, logPage)
 		for _, entry := range page {
 			from = entry.Position - 1
-			if entry.Event != nil && closer(entry.Event, best, at, backward) && shown(entry) {
-				best = entry.Event
+			if entry.Event == nil {
+				continue
+			}
+			whole = entry.Event.Type() == matrix.TypeCreate
+			if sent := entry.Event.OriginServerTS(); closer(sent, best, at, backward) && shown(entry) {
+				best = Moment{string(entry.Event.ID()), sent}
 			}
 		}
 		if len(page) < logPage {
-			break
+			return best, whole
 		}
 	}
-	if best == nil {
-		return Moment{}, false
-	}
-	return Moment{string(best.ID()), best.OriginServerTS()}, true
 }
 
-// closer says whether an event is on the right side of a time and closer to it than another, which may be nil.
-func closer(pdu, than *event.PDU, at int64, backward bool) bool {
-	sent := pdu.OriginServerTS()
+// closer says whether what was sent at a time is on the right side of another and closer to it than an event, which may
+// be none.
+func closer(sent int64, than Moment, at int64, backward bool) bool {
 	if backward {
-		return sent <= at && (than == nil || sent > than.OriginServerTS())
+		return sent <= at && (than.Event == "" || sent > than.At)
 	}
-	return sent >= at && (than == nil || sent <= than.OriginServerTS())
+	return sent >= at && (than.Event == "" || sent <= than.At)
 }

@@ -26,7 +26,9 @@ func (s *Server) roomToEnter(origin, roomID string, versions []string) (*room, e
 		return nil, err
 	}
 	if !slices.Contains(versions, r.version.ID) {
-		return nil, failf(IncompatibleVersion, "room %s has version %s, which is not among those that %s supports", roomID, r.version.ID, origin)
+		refusal := failf(IncompatibleVersion, "room %s has version %s, which is not among those that %s supports", roomID, r.version.ID, origin)
+		refusal.RoomVersion = r.version.ID
+		return nil, refusal
 	}
 	return r, nil
 }

@@ -25,7 +25,7 @@ type RoomSummary struct {
 	GuestCanJoin  bool     `json:"guest_can_join"`
 	Encryption    string   `json:"encryption,omitempty"`
 	Version       string   `json:"room_version,omitempty"`
-	AllowedRooms  []string `json:"allowed_room_ids,omitempty"`
+	AllowedRooms  []string `json:"allowed_room_ids,omitzero"`
 }
 
 // Text is a text in the content of a state event with an empty key, "" where there is none.

@@ -51,7 +51,11 @@ func asAPIError(err error) *apiError {
 	}
 	var failure *homeserver.Error
 	if errors.As(err, &failure) {
-		return errorf(failure.Kind.Status(), failure.Kind.Code(), "%s", failure.Error())
+		out := errorf(failure.Kind.Status(), failure.Kind.Code(), "%s", failure.Error())
+		if failure.RoomVersion != "" {
+			out.extra = map[string]any{"room_version": failure.RoomVersion}
+		}
+		return out
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return errorf(http.StatusGatewayTimeout, "M_UNKNOWN", "the request ended before it was answered: try again")

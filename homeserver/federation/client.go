@@ -133,10 +133,7 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 // refusal turns an error answer into an error of the kind that its errcode stands for. What another server
 // will perhaps not say again a moment later (429, 5xx) is Unreachable.
 func refusal(call call, status int, raw []byte) error {
-	var answer struct {
-		Code    string `json:"errcode"`
-		Message string `json:"error"`
-	}
+	var answer failure
 	_ = json.Unmarshal(raw, &answer) // an error that is not in the standard form has no errcode
 	kind, known := kindOf[answer.Code]
 	if !known {
@@ -147,16 +144,20 @@ func refusal(call call, status int, raw []byte) error {
 	}
 	return &homeserver.Error{
 		Kind: kind, Message: fmt.Sprintf("%s refused %s %s with status %d %s", call.server, call.method, call.path, status, answer.Code),
-		Err: errors.New(answer.Message),
+		Err: errors.New(answer.Message), RoomVersion: answer.RoomVersion,
 	}
 }
 
 var kindOf = map[string]homeserver.Kind{
-	"M_NOT_FOUND":                 homeserver.NotFound,
-	"M_UNRECOGNIZED":              homeserver.NotFound,
-	"M_FORBIDDEN":                 homeserver.Forbidden,
-	"M_BAD_JSON":                  homeserver.BadRequest,
-	"M_INVALID_PARAM":             homeserver.InvalidParam,
+	"M_NOT_FOUND":     homeserver.NotFound,
+	"M_UNRECOGNIZED":  homeserver.NotFound,
+	"M_FORBIDDEN":     homeserver.Forbidden,
+	"M_BAD_JSON":      homeserver.BadRequest,
+	"M_TOO_LARGE":     homeserver.TooLarge,
+	"M_UNKNOWN_TOKEN": homeserver.UnknownToken,
+	// What this server asked wrongly is no fault of the client for whom it asked ("Joining Rooms").
+	"M_INVALID_PARAM":             homeserver.Unreachable,
+	"M_MISSING_PARAM":             homeserver.Unreachable,
 	"M_UNSUPPORTED_ROOM_VERSION":  homeserver.UnsupportedVersion,
 	"M_INCOMPATIBLE_ROOM_VERSION": homeserver.IncompatibleVersion,
 	"M_UNABLE_TO_AUTHORISE_JOIN":  homeserver.UnableToAuthoriseJoin,
@@ -319,14 +320,14 @@ func (c *Client) Profile(ctx context.Context, server, userID, field string) (pro
 
 // QueryKeys implements homeserver.Remote.
 func (c *Client) QueryKeys(ctx context.Context, server string, q homeserver.KeyQuery) (a homeserver.KeyAnswer, err error) {
-	body := map[string]any{"device_keys": q}
+	body := keysQuery{q}
 	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/query", body, maxEventsAnswer, &a)
 	return a, err
 }
 
 // ClaimKeys implements homeserver.Remote.
 func (c *Client) ClaimKeys(ctx context.Context, server string, claim homeserver.KeyClaim) (a homeserver.ClaimAnswer, err error) {
-	body := map[string]any{"one_time_keys": claim}
+	body := keysClaim{claim}
 	err = c.with(ctx, http.MethodPost, server, "/_matrix/federation/v1/user/keys/claim", body, maxEventsAnswer, &a)
 	return a, err
 }

@@ -14,8 +14,18 @@ import (
 // empty is the answer that says nothing.
 type empty struct{}
 
+// versionAnswer says which implementation this is.
+type versionAnswer struct {
+	Server struct {
+		Name    string `json:"name"`
+		Version string `json:"version"`
+	} `json:"server"`
+}
+
 func (h *Handler) version(asked) (any, error) {
-	return map[string]any{"server": map[string]string{"name": "meshsim", "version": "1"}}, nil
+	var answer versionAnswer
+	answer.Server.Name, answer.Server.Version = "meshsim", "1"
+	return answer, nil
 }
 
 func (h *Handler) keys(asked) (any, error) { return h.identity.keyDocument(time.Now()) }
@@ -93,7 +103,8 @@ func (h *Handler) invite(req asked) (any, error) {
 // invite1 answers the first version of invite, which is for room versions 1 and 2 only.
 func (h *Handler) invite1(asked) (any, error) {
 	return nil, &homeserver.Error{
-		Kind: homeserver.IncompatibleVersion, Message: "this server supports no room version that has invites of version 1: use version 2",
+		Kind: homeserver.IncompatibleVersion, RoomVersion: "1",
+		Message: "this server supports no room version that has invites of version 1: use version 2",
 	}
 }
 

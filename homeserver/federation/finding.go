@@ -53,10 +53,15 @@ func (h *Handler) timestampToEvent(req asked) (any, error) {
 	return h.server.ServeMoment(req.origin, req.PathValue("room"), at, query.Get("dir") == "b")
 }
 
+// userInfo is the answer of openid/userinfo.
+type userInfo struct {
+	User string `json:"sub"`
+}
+
 // userInfo says whose an OpenID token is.
 func (h *Handler) userInfo(req asked) (any, error) {
 	user, err := h.server.OpenIDUser(req.URL.Query().Get("access_token"))
-	return map[string]string{"sub": user}, err
+	return userInfo{user}, err
 }
 
 // MakeKnock implements homeserver.Remote.

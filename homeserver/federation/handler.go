@@ -245,14 +245,28 @@ func (h *Handler) answer(w http.ResponseWriter, e endpoint, req asked) {
 	_, _ = w.Write(raw) // the other server is gone
 }
 
+// failure is a standard error response ("Standard error response").
+type failure struct {
+	Code        string `json:"errcode"`
+	Message     string `json:"error"`
+	RoomVersion string `json:"room_version,omitempty"` // with M_INCOMPATIBLE_ROOM_VERSION
+}
+
 func writeFailure(w http.ResponseWriter, err error) {
 	kind := homeserver.KindOf(err)
-	code, status := kind.Code(), kind.Status()
-	writeError(w, status, code, err.Error())
+	out := failure{Code: kind.Code(), Message: err.Error()}
+	if e := (*homeserver.Error)(nil); errors.As(err, &e) {
+		out.RoomVersion = e.RoomVersion
+	}
+	out.write(w, kind.Status())
 }
 
 func writeError(w http.ResponseWriter, status int, code, message string) {
-	raw, err := json.Marshal(map[string]string{"errcode": code, "error": message})
+	failure{Code: code, Message: message}.write(w, status)
+}
+
+func (f failure) write(w http.ResponseWriter, status int) {
+	raw, err := json.Marshal(f)
 	if err != nil {
 		raw = []byte(`{"errcode":"M_UNKNOWN"}`)
 	}

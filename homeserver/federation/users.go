@@ -33,10 +33,18 @@ func (h *Handler) devices(req asked) (any, error) {
 	return h.server.ServeDevices(req.PathValue("user"))
 }
 
+// keysQuery is the body of user/keys/query.
+type keysQuery struct {
+	Devices homeserver.KeyQuery `json:"device_keys"`
+}
+
+// keysClaim is the body of user/keys/claim.
+type keysClaim struct {
+	Keys homeserver.KeyClaim `json:"one_time_keys"`
+}
+
 func (h *Handler) userKeys(req asked) (any, error) {
-	var in struct {
-		Devices homeserver.KeyQuery `json:"device_keys"`
-	}
+	var in keysQuery
 	if err := decode(req.body, &in); err != nil {
 		return nil, err
 	}
@@ -44,9 +52,7 @@ func (h *Handler) userKeys(req asked) (any, error) {
 }
 
 func (h *Handler) claimKeys(req asked) (any, error) {
-	var in struct {
-		Keys homeserver.KeyClaim `json:"one_time_keys"`
-	}
+	var in keysClaim
 	if err := decode(req.body, &in); err != nil {
 		return nil, err
 	}
