@@ -44,6 +44,7 @@ func (v *v1) registerTools(api huma.API) {
 		"Lines of JSON, one for each line of the log. A server that failed gives its last words. "+
 			"A reader that falls far behind misses lines of an embedded server.")), v.followLog)
 	v.registerProbes(api)
+	v.registerPeers(api)
 	describeTerminal(api.OpenAPI())
 }
 

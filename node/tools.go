@@ -29,6 +29,23 @@ type LogReader interface {
 // MaxLogLine bounds a line of ReadLog, in bytes.
 const MaxLogLine = 16 << 10
 
+// Peer is another server as one server sees it: what waits to be sent there.
+type Peer struct {
+	Server  string        // its Matrix server name
+	Rooms   int           // that both are in
+	PDUs    int           // that wait, those under way included
+	EDUs    int           // the same
+	Sending bool          // a transaction is under way
+	NextTry time.Time     // after a failure; zero otherwise
+	Wait    time.Duration // between the last try and the next: the backoff; 0 where none has failed
+	Failure string        // of the last try; empty where none has failed
+}
+
+// PeerLister is a Node that tells what waits for the servers it shares rooms with.
+type PeerLister interface {
+	Peers() []Peer
+}
+
 // Usage is what a server uses of the machine. A nil field is not known.
 type Usage struct {
 	Memory      *int64         // bytes, without the page cache

@@ -66,6 +66,8 @@ type queue struct {
 	busy    bool         // a goroutine is sending
 	timer   *time.Timer  // runs until the next try; nil while busy
 	wait    time.Duration
+	nextTry time.Time // while timer runs
+	failure string    // of the last try
 }
 
 // transaction keeps its id and body through all tries, so that the other server can tell a repetition.
@@ -179,7 +181,7 @@ func (s *Sender) drain(q *queue) {
 		}
 		s.mu.Lock()
 		s.ledger.taken(q.server, txn)
-		q.txn, q.wait = nil, 0
+		q.txn, q.wait, q.failure = nil, 0, ""
 		s.mu.Unlock()
 	}
 }
@@ -264,7 +266,8 @@ func (s *Sender) failed(q *queue, err error) {
 		return
 	}
 	s.dropFleeting(q)
-	q.wait = s.retry.after(q.wait)
+	q.wait, q.failure = s.retry.after(q.wait), err.Error()
+	q.nextTry = time.Now().Add(q.wait)
 	s.log.Debug("a transaction failed", "server", q.server, "again_in", q.wait, "error", err)
 	var mine *time.Timer
 	mine = time.AfterFunc(q.wait, func() {

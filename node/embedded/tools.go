@@ -36,3 +36,13 @@ func (n *running) Usage(context.Context) (node.Usage, error) {
 
 // OpenICMP implements node.Prober.
 func (n *running) OpenICMP(local netip.Addr) (probe.Conn, error) { return n.host.OpenICMP(local) }
+
+// Peers implements node.PeerLister.
+func (n *running) Peers() []node.Peer {
+	backlogs := n.resident.peer.Backlogs()
+	peers := make([]node.Peer, len(backlogs))
+	for i, b := range backlogs {
+		peers[i] = node.Peer(b)
+	}
+	return peers
+}
