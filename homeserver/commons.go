@@ -3,6 +3,8 @@ package homeserver
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -18,7 +20,8 @@ import (
 // a server costs, not what it does; the exception are verify keys, for which only the first server that needs
 // one asks over the network. A private Commons for each server makes every one do its own work.
 //
-// Commons is safe for concurrent use. It grows with the events of the process and is never emptied.
+// Commons is safe for concurrent use. It grows with the events of the process; snapshots of the state that no server
+// refers to any more are forgotten.
 type Commons struct {
 	mu       sync.RWMutex
 	parsed   map[[sha256.Size]byte]*event.PDU  // by the hash of their canonical bytes
@@ -27,9 +30,10 @@ type Commons struct {
 	verified map[*event.PDU]bool               // signatures found right; the value: the content hash too
 	authed   map[*event.PDU]struct{}           // allowed by their auth events, which are authed too
 	recalled map[int64]weak.Pointer[event.PDU] // by their numbers in a store
-	states   map[uint64][]*State               // every snapshot once, by fingerprint
+	states   map[uint64][]weak.Pointer[State]  // every snapshot once, by fingerprint
 	numbers  uint64                            // of snapshots so far
-	resolved map[[sha256.Size]byte]*State      // results of state resolution by the numbers of the snapshots
+	resolved resolutions                       // the latest results of state resolution
+	older    resolutions                       // those before them
 
 	shrinking sync.Mutex // held while an image is made smaller
 
@@ -44,6 +48,12 @@ type verifyKey struct {
 	validUntil time.Time
 }
 
+// resolutions are results of state resolution by the numbers of the snapshots.
+type resolutions map[[sha256.Size]byte]*State
+
+// maxResolutions is how many of the latest results are kept at least.
+const maxResolutions = 4096
+
 // NewCommons returns an empty Commons.
 func NewCommons() *Commons {
 	return &Commons{
@@ -53,8 +63,8 @@ func NewCommons() *Commons {
 		verified: map[*event.PDU]bool{},
 		authed:   map[*event.PDU]struct{}{},
 		recalled: map[int64]weak.Pointer[event.PDU]{},
-		states:   map[uint64][]*State{},
-		resolved: map[[sha256.Size]byte]*State{},
+		states:   map[uint64][]weak.Pointer[State]{},
+		resolved: resolutions{},
 		keys:     map[keyName]verifyKey{},
 	}
 }
@@ -172,36 +182,71 @@ func (c *Commons) setAuthed(pdu *event.PDU) {
 	c.authed[pdu] = struct{}{}
 }
 
-// intern returns the one snapshot with these entries, nil for none.
-func (c *Commons) intern(ids stateres.State) *State {
+// intern returns the one snapshot with these entries, nil for none. It takes the less time the less they differ from
+// another snapshot, near, which may be nil.
+func (c *Commons) intern(ids stateres.State, near *State) *State {
 	if ids.Len() == 0 {
 		return nil
 	}
+	c.mu.RLock()
+	known := c.internedLocked(ids)
+	c.mu.RUnlock()
+	if known != nil {
+		return known
+	}
+	s := &State{ids: ids, joined: near.joinedAfter(c, ids), commons: c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known := c.internedLocked(ids); known != nil {
+		return known // another server was faster
+	}
+	c.numbers++
+	s.number = c.numbers
 	print := ids.Fingerprint()
-	for _, known := range c.states[print] {
-		if known.ids.Equal(ids) {
+	c.states[print] = append(c.states[print], weak.Make(s))
+	runtime.AddCleanup(s, c.forget, print)
+	return s
+}
+
+// internedLocked is the snapshot with these entries, nil when there is none.
+func (c *Commons) internedLocked(ids stateres.State) *State {
+	for _, pointer := range c.states[ids.Fingerprint()] {
+		if known := pointer.Value(); known != nil && known.ids.Equal(ids) {
 			return known
 		}
 	}
-	c.numbers++
-	s := &State{ids: ids, commons: c, number: c.numbers}
-	c.states[print] = append(c.states[print], s)
-	return s
+	return nil
+}
+
+// forget removes the snapshots with a fingerprint that nobody refers to any more.
+func (c *Commons) forget(print uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := slices.DeleteFunc(c.states[print], func(p weak.Pointer[State]) bool { return p.Value() == nil })
+	if len(left) == 0 {
+		delete(c.states, print)
+		return
+	}
+	c.states[print] = left
 }
 
 // resolution returns the remembered result of a state resolution.
 func (c *Commons) resolution(key [sha256.Size]byte) (*State, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	s, ok := c.resolved[key]
+	if s, ok := c.resolved[key]; ok {
+		return s, true
+	}
+	s, ok := c.older[key]
 	return s, ok
 }
 
 func (c *Commons) setResolution(key [sha256.Size]byte, s *State) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.resolved) >= maxResolutions {
+		c.older, c.resolved = c.resolved, resolutions{}
+	}
 	c.resolved[key] = s
 }
 

@@ -256,7 +256,7 @@ func (s *Server) told(f fact, expected *State, events []*event.PDU) *State {
 		s.commons.checked(pdu)
 		ids = ids.With(pdu.Key(), pdu.ID())
 	}
-	return s.commons.intern(ids)
+	return s.commons.intern(ids, expected)
 }
 
 func (s *Server) replayPlace(r *room, f fact, pdu *event.PDU, events []*event.PDU) {

@@ -7,6 +7,7 @@ import (
 	"meshsim/matrix"
 	"meshsim/matrix/event"
 	"meshsim/matrix/eventauth"
+	"meshsim/matrix/stateres"
 )
 
 // edge is the state before events whose prev_events are exactly these, as another server told it: where this
@@ -159,14 +160,20 @@ func checkState(pdu *event.PDU, state *State) error { return eventauth.CheckStat
 
 // advanceLocked makes an event a forward extremity in place of those before it, unless one that follows it was faster.
 func (r *room) advanceLocked(n *node) {
-	r.retireLocked(n, map[*node]bool{})
+	retired := map[*node]bool{}
+	r.retireLocked(n, retired)
+	for old, was := range retired {
+		r.union = r.union && (!was || n.after.holds(old.after))
+	}
 	if r.followedLocked(n.pdu.ID()) {
+		r.union = false
 		return
 	}
-	r.extremities = append(r.extremities, n)
-	slices.SortFunc(r.extremities, func(a, b *node) int {
+	i, _ := slices.BinarySearchFunc(r.extremities, n, func(a, b *node) int {
 		return cmp.Or(cmp.Compare(b.pdu.Depth(), a.pdu.Depth()), cmp.Compare(a.pdu.ID(), b.pdu.ID()))
 	})
+	r.extremities = slices.Insert(r.extremities, i, n)
+	r.fresh = n
 }
 
 // followedLocked says whether an event was accepted that refers to this one. It came first where another server told
@@ -184,26 +191,49 @@ func (r *room) followedLocked(id matrix.EventID) bool {
 }
 
 // retireLocked removes the events before n from the extremities. It looks behind events that are never
-// extremities: otherwise an event that refers to a soft-failed one alone would leave both branches open.
+// extremities: otherwise an event that refers to a soft-failed one alone would leave both branches open. seen gets
+// what was looked at, and whether it was an extremity.
 func (r *room) retireLocked(n *node, seen map[*node]bool) {
 	for _, id := range n.pdu.PrevEvents() {
 		prev := r.placedLocked(id)
-		if prev == nil || seen[prev] {
+		if prev == nil {
 			continue
 		}
-		seen[prev] = true
-		r.extremities = slices.DeleteFunc(r.extremities, func(e *node) bool { return e == prev })
+		if _, met := seen[prev]; met {
+			continue
+		}
+		i := slices.Index(r.extremities, prev)
+		if seen[prev] = i >= 0; i >= 0 {
+			r.extremities = slices.Delete(r.extremities, i, i+1)
+		}
 		if prev.is(rejected | softFailed) {
 			r.retireLocked(prev, seen)
 		}
 	}
 }
 
-// refreshLocked recomputes the current state from the extremities.
+// refreshLocked recomputes the current state from the extremities. Where it was their union, and the one that is fresh
+// follows on all that it replaced and fits into that too, nothing else is looked at.
 func (s *Server) refreshLocked(r *room) (*State, error) {
+	fresh := r.fresh
+	r.fresh = nil
+	if len(r.extremities) == 1 {
+		r.union = true
+		return r.extremities[0].after, nil
+	}
+	if r.union && fresh != nil {
+		if union, ok := stateres.Union(r.version, r.current.entries(), fresh.after.entries(), resolvable{r}); ok {
+			return s.commons.intern(union, r.current), nil
+		}
+	}
 	states := make([]*State, len(r.extremities))
 	for i, n := range r.extremities {
 		states[i] = n.after
+	}
+	states = distinct(states)
+	var union stateres.State
+	if union, r.union = unionLocked(r, states); r.union {
+		return s.commons.intern(union, r.current), nil
 	}
 	return s.resolveLocked(r, states)
 }

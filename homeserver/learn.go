@@ -16,7 +16,7 @@ func (s *Server) learnStateLocked(r *room, auth, state []*event.PDU) *State {
 			ids = ids.With(pdu.Key(), pdu.ID())
 		}
 	}
-	return s.commons.intern(ids)
+	return s.commons.intern(ids, r.current)
 }
 
 // learnLocked adds vetted events as outliers, those that others depend on first.

@@ -24,17 +24,36 @@ func (s *Server) resolveLocked(r *room, states []*State) (*State, error) {
 	if resolved, ok := s.commons.resolution(key); ok {
 		return resolved, nil
 	}
+	merged, err := mergeLocked(r, states)
+	if err != nil {
+		return nil, err
+	}
+	resolved := s.commons.intern(merged, states[0])
+	s.commons.setResolution(key, resolved)
+	return resolved, nil
+}
+
+// mergeLocked puts states together if that goes, and otherwise resolves them.
+func mergeLocked(r *room, states []*State) (stateres.State, error) {
+	if union, ok := unionLocked(r, states); ok {
+		return union, nil
+	}
 	sets := make([]stateres.State, len(states))
 	for i, state := range states {
 		sets[i] = state.entries()
 	}
-	merged, err := stateres.Resolve(r.version, sets, resolvable{r})
-	if err != nil {
-		return nil, err
+	return stateres.Resolve(r.version, sets, resolvable{r})
+}
+
+// unionLocked is the result of state resolution where the states differ in plain joins alone.
+func unionLocked(r *room, states []*State) (union stateres.State, ok bool) {
+	union = states[0].entries()
+	for _, state := range states[1:] {
+		if union, ok = stateres.Union(r.version, union, state.entries(), resolvable{r}); !ok {
+			return union, false
+		}
 	}
-	resolved := s.commons.intern(merged)
-	s.commons.setResolution(key, resolved)
-	return resolved, nil
+	return union, true
 }
 
 // distinct sorts snapshots by their numbers and leaves each in once.

@@ -37,6 +37,8 @@ type room struct {
 	extremities []*node                       // forward extremities: what the next event refers to
 	edges       []edge                        // states before events that other servers told us, without the events before
 	current     *State                        // the resolved state of all extremities
+	union       bool                          // whether current is the mere union of their states (stateres.Union)
+	fresh       *node                         // the extremity that current does not comprise yet
 	floor       int64                         // depth of this server's entry to the room: what lies before is not asked for
 	joined      bool                          // whether this server has a joined user
 	log         []Entry                       // ascending positions

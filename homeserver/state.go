@@ -2,9 +2,7 @@ package homeserver
 
 import (
 	"iter"
-	"slices"
 	"strings"
-	"sync"
 
 	"meshsim/matrix"
 	"meshsim/matrix/event"
@@ -19,9 +17,10 @@ type State struct {
 	ids     stateres.State
 	commons *Commons
 	number  uint64 // unique in the Commons
-
-	derive  sync.Once
-	servers []string
+	// joined has the joins among ids once more, by their users' servers: the type of a key is the server, the state
+	// key the user. So whether a server is in a room of thousands takes a few steps, and nothing is gathered anew for
+	// the state after each event.
+	joined stateres.State
 }
 
 // Get returns the event of a type and state key, nil if there is none.
@@ -90,22 +89,18 @@ func (s *State) Membership(userID string) matrix.Membership {
 // Members yields the m.room.member events in order of user id.
 func (s *State) Members() iter.Seq[*event.PDU] { return s.ofType(matrix.TypeMember) }
 
-// JoinedServers returns the names of the servers with joined users, sorted. The slice is shared: it must not
-// be changed.
+// JoinedServers returns the names of the servers with joined users, sorted.
 func (s *State) JoinedServers() []string {
 	if s == nil {
 		return nil
 	}
-	s.derive.Do(func() {
-		for pdu := range s.Members() {
-			if pdu.Membership() == matrix.Join {
-				s.servers = append(s.servers, serverOf(pdu.Key().StateKey))
-			}
+	servers := make([]string, 0, s.joined.Len())
+	for key := range s.joined.All() {
+		if last := len(servers) - 1; last < 0 || servers[last] != key.Type {
+			servers = append(servers, key.Type)
 		}
-		slices.Sort(s.servers)
-		s.servers = slices.Clip(slices.Compact(s.servers))
-	})
-	return s.servers
+	}
+	return servers
 }
 
 // ofType yields the events of a type in order of state key.
@@ -121,13 +116,53 @@ func (s *State) ofType(eventType string) iter.Seq[*event.PDU] {
 
 // hasServer reports whether a server has a joined user.
 func (s *State) hasServer(name string) bool {
-	_, found := slices.BinarySearch(s.JoinedServers(), name)
-	return found
+	if s == nil {
+		return false
+	}
+	for range s.joined.OfType(name) {
+		return true
+	}
+	return false
 }
 
-// with returns the state with an event in its place.
+// with returns the state with a checked event in its place.
 func (s *State) with(commons *Commons, pdu *event.PDU) *State {
-	return commons.intern(s.entries().With(pdu.Key(), pdu.ID()))
+	commons.checked(pdu)
+	return commons.intern(s.entries().With(pdu.Key(), pdu.ID()), s)
+}
+
+// joinedAfter is what State.joined is for the state ids, which grew out of s.
+func (s *State) joinedAfter(commons *Commons, ids stateres.State) stateres.State {
+	var joined stateres.State
+	if s != nil {
+		joined = s.joined
+	}
+	for change := range s.entries().Diff(ids) {
+		if change.Key.Type != matrix.TypeMember {
+			continue
+		}
+		user := change.Key.StateKey
+		key := event.Key{Type: serverOf(user), StateKey: user}
+		if change.After != "" && commons.event(change.After).Membership() == matrix.Join {
+			joined = joined.With(key, change.After)
+		} else {
+			joined = joined.Without(key)
+		}
+	}
+	return joined
+}
+
+// holds tells whether every entry of other is in s.
+func (s *State) holds(other *State) bool {
+	if s == other {
+		return true
+	}
+	for change := range other.entries().Diff(s.entries()) {
+		if change.Before != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // serverOf is the server's part of an identifier.

@@ -6,7 +6,10 @@ import (
 	"testing"
 )
 
-var large = flag.Int("large", 200, "servers in the room of BenchmarkRoomMemory")
+var (
+	large  = flag.Int("large", 200, "servers in the room of BenchmarkRoomMemory")
+	spread = flag.Int("spread", 60, "servers of TestCrowdThroughEverybody")
+)
 
 // BenchmarkRoomMemory says what a server in a room of many servers costs on top of the events that all share.
 func BenchmarkRoomMemory(b *testing.B) {
