@@ -38,6 +38,7 @@ var layout = []string{
 	"homeserver",
 	"homeserver/federation",
 	"homeserver/clientapi",
+	"homeserver/store",
 	"lowband/shorthand",
 	"lowband/coap",
 	"lowband/channel",

@@ -13,24 +13,23 @@ import (
 )
 
 // Restore makes the server what its store says it was. It is called before anything else, by nobody else at the same
-// time; restored is false for a server of which nothing is kept. Without a store it does nothing.
-func (s *Server) Restore() (restored bool, err error) {
+// time. Without a store it does nothing.
+func (s *Server) Restore() error {
 	if s.cfg.Store == nil {
-		return false, nil
+		return nil
 	}
 	r := restorer{s: s}
-	err = s.cfg.Store.Load(s.commons.Recall, func(c Change) error {
-		restored = true
+	err := s.cfg.Store.Load(s.commons.Recall, func(c Change) error {
 		if err := r.apply(c); err != nil {
 			return fmt.Errorf("what is kept of %s cannot be read: %s %q: %w", s.cfg.Name, c.Kind, c.Key, err)
 		}
 		return nil
 	}, serverKinds...)
 	if err != nil {
-		return restored, err
+		return err
 	}
 	r.finish()
-	return restored, nil
+	return nil
 }
 
 // restorer collects what has to be put into order once all of it has been read.
@@ -163,7 +162,7 @@ func (s *Server) restoreAccount(a storedAccount) {
 	if s.users.accounts == nil {
 		s.users.accounts = map[string]*account{}
 	}
-	s.users.accounts[a.ID] = &account{id: a.ID, password: a.Password, profile: a.Profile, forgotten: a.Forgotten}
+	s.users.accounts[a.ID] = &account{id: a.ID, password: a.Password, profile: a.Profile, forgotten: a.Forgotten, pushers: a.Pushers}
 }
 
 func (s *Server) restoreAccountData(d storedAccountData) {

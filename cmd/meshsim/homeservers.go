@@ -6,6 +6,7 @@ import (
 
 	"meshsim/gateway"
 	"meshsim/homeserver"
+	"meshsim/homeserver/store"
 	"meshsim/node"
 	"meshsim/node/embedded"
 )
@@ -23,6 +24,15 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
+	commons := homeserver.NewCommons()
+	if o.ownWork {
+		commons = nil
+	}
+	if o.data != "" {
+		if w.store, err = store.Open(o.data); err != nil {
+			return nil, err
+		}
+	}
 	s := surroundings{ca: ca, rooms: gateway.NewRooms(), connections: gateway.NewConnections(gateway.DefaultConnections)}
 	containers, err := w.containerDrivers(o, s)
 	if err != nil {
@@ -37,7 +47,8 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		Transports:        w.transports,
 		Connections:       s.connections,
 		Presence:          o.presence,
-		Commons:           homeserver.NewCommons(),
+		Commons:           commons,
+		Store:             w.store,
 		Logger:            w.log,
 	})}, containers...), nil
 }

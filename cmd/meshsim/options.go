@@ -27,6 +27,8 @@ type options struct {
 	containers  containerOptions
 	memoryMB    int64
 	transport   string
+	data        string
+	ownWork     bool
 	presence    bool
 
 	level  slog.Level     // of logLevel
@@ -54,6 +56,10 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
 	f.BoolVar(&o.presence, "presence", false,
 		"servers tell each other who is there, which grows with the square of the users ("+envPrefix+"PRESENCE)")
+	f.StringVar(&o.data, "data", "",
+		"`directory` for what embedded servers do: keys, accounts, rooms; absent keeps it in memory ("+envPrefix+"DATA)")
+	f.BoolVar(&o.ownWork, "own-work", false,
+		"let each embedded server check and keep every event by itself: more work and memory, and honest figures of it ("+envPrefix+"OWN_WORK)")
 	containerFlags(f, o)
 }
 
@@ -85,7 +91,11 @@ func explained(err error) error {
 	if !ok {
 		return err
 	}
-	return fmt.Errorf("--%s is %q: it must be a whole number", bad.GetFlag().Name, bad.GetValue())
+	must := "a whole number"
+	if bad.GetFlag().Value.Type() == "bool" {
+		must = "true or false"
+	}
+	return fmt.Errorf("--%s is %q: it must be %s", bad.GetFlag().Name, bad.GetValue(), must)
 }
 
 func (o *options) check() error {

@@ -11,6 +11,7 @@ import (
 	"meshsim/api"
 	"meshsim/fabric"
 	"meshsim/gateway"
+	"meshsim/homeserver/store"
 	"meshsim/mesh"
 	"meshsim/mesh/meshfile"
 	"meshsim/node"
@@ -26,6 +27,7 @@ type wiring struct {
 	hub        *telemetry.Hub
 	clients    *clientside.Clients
 	drivers    map[string]node.Driver // by kind
+	store      *store.DB              // nil without --data
 	mesh       *mesh.Mesh
 	transports *gateway.Transports
 	talk       *talk.Talk
@@ -126,6 +128,9 @@ func (w *wiring) close() error {
 		err = w.clients.Close()
 	}
 	w.fabric.Close()
+	if w.store != nil {
+		err = errors.Join(err, w.store.Close())
+	}
 	return err
 }
 

@@ -63,19 +63,19 @@ func New(cfg Config) *Peer {
 }
 
 // Restore makes the homeserver what its store says it was, and begins to send what waited. It is called before the peer
-// serves; restored is false for a server of which nothing is kept. Without a store it does nothing.
-func (p *Peer) Restore() (restored bool, err error) {
+// serves. Without a store it does nothing.
+func (p *Peer) Restore() error {
 	store := p.cfg.Server.Store
 	if store == nil {
-		return false, nil
+		return nil
 	}
-	if restored, err = p.Server.Restore(); err != nil {
-		return restored, err
+	if err := p.Server.Restore(); err != nil {
+		return err
 	}
 	if err := p.Handler.txns.restore(store); err != nil {
-		return restored, err
+		return err
 	}
-	return restored, p.Sender.Restore(p.cfg.Server.Commons.Recall)
+	return p.Sender.Restore(p.cfg.Server.Commons.Recall)
 }
 
 // careful lets no request leave before all that it may tell is kept.

@@ -20,6 +20,7 @@ import (
 	"meshsim/gateway"
 	"meshsim/homeserver"
 	"meshsim/homeserver/federation"
+	"meshsim/homeserver/store"
 	"meshsim/node"
 	"meshsim/telemetry"
 )
@@ -48,7 +49,9 @@ type Config struct {
 	Presence bool
 	// Commons is what the homeservers share of each other's work; nil makes every server do its own.
 	Commons *homeserver.Commons
-	Logger  *slog.Logger // optional
+	// Store keeps what the homeservers do, by their names; nil for memory alone. It is closed after the driver.
+	Store  *store.DB
+	Logger *slog.Logger // optional
 }
 
 // Driver implements node.Driver.
@@ -132,6 +135,9 @@ func (d *Driver) Forget(_ context.Context, spec node.Spec) error {
 	d.mu.Unlock()
 	if r != nil {
 		r.close()
+	}
+	if d.cfg.Store != nil {
+		return d.cfg.Store.Forget(spec.Name)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
@@ -36,23 +37,55 @@ type resident struct {
 	mesh    node.Network // as of the last start
 }
 
-// newResident makes a homeserver with a fresh key and the account that every server has.
+// newResident makes a homeserver: the one that the store has, or a new one with a fresh key and the account that every
+// server has.
 func (d *Driver) newResident(spec node.Spec) (*resident, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	key, kept, err := d.identity(spec)
 	if err != nil {
-		return nil, fmt.Errorf("make its signing key: %w", err)
+		return nil, err
 	}
 	account, err := d.account()
 	if err != nil {
 		return nil, err
 	}
 	r := &resident{spec: spec, driver: d, valve: newValve(), journal: node.NewJournal(journalLines)}
-	r.build(key)
-	if _, err := r.peer.Server.AddAccount(account); err != nil {
+	r.build(key, kept)
+	if err := r.furnish(account); err != nil {
 		r.close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// identity returns the key of a server and where what it does is kept, nil for nowhere.
+func (d *Driver) identity(spec node.Spec) (ed25519.PrivateKey, homeserver.Store, error) {
+	if d.cfg.Store != nil {
+		kept, err := d.cfg.Store.Server(spec.Name)
+		if err != nil {
+			return nil, nil, err
+		}
+		return kept.Key(), kept, nil
+	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make its signing key: %w", err)
+	}
+	return key, nil, nil
+}
+
+// furnish gives the homeserver what is kept of it, and the account that it must have.
+func (r *resident) furnish(account homeserver.Credential) error {
+	if err := r.peer.Restore(); err != nil {
+		return err
+	}
+	server := r.peer.Server
+	if err := server.Available(account.Localpart); err != nil && homeserver.KindOf(err) == homeserver.UserInUse {
+		return nil
+	}
+	if _, err := server.AddAccount(account); err != nil {
+		return err
+	}
+	return server.Durable(context.Background())
 }
 
 // untilGivenUp is the time that the homeserver itself allows a request: none, in effect. The gateway knows the path and
@@ -60,7 +93,7 @@ func (d *Driver) newResident(spec node.Spec) (*resident, error) {
 const untilGivenUp = 7 * 24 * time.Hour
 
 // build puts the homeserver's parts together.
-func (r *resident) build(key ed25519.PrivateKey) {
+func (r *resident) build(key ed25519.PrivateKey, kept homeserver.Store) {
 	cfg := &r.driver.cfg
 	r.peer = federation.New(federation.Config{
 		Server: homeserver.Config{
@@ -68,6 +101,7 @@ func (r *resident) build(key ed25519.PrivateKey) {
 			KeyID:             keyID,
 			Key:               key,
 			Commons:           cfg.Commons,
+			Store:             kept,
 			Passwords:         cfg.Passwords,
 			RegistrationToken: cfg.RegistrationToken,
 			Presence:          cfg.Presence,
