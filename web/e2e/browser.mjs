@@ -49,7 +49,7 @@ export async function open(browser, url, options = {}) {
     permissions: ["clipboard-read", "clipboard-write"],
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000); // for the slowest machine: no test asserts a speed
+  page.setDefaultTimeout(Number(process.env.PATIENCE ?? 60_000)); // for the slowest machine: no test asserts a speed
   const problems = [];
   page.on("pageerror", (error) => problems.push(error.stack ?? String(error)));
   await page.addInitScript(COPIES);

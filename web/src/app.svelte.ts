@@ -6,7 +6,7 @@ import { Editor } from "./editor.svelte";
 import { Easel } from "./paint/easel";
 import type { Colouring } from "./scene/colouring";
 import { linksIn, serversOf, type Target, targetOf, targetOfLinks } from "./scene/selection";
-import { sentenceOf } from "./model/api";
+import { api, sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
 import { Flow } from "./model/flow";
 import { EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
@@ -111,6 +111,11 @@ export class App {
     this.counters = new Map();
     this.load = new Map();
     this.ready = true;
+    // The stream tells pins of links only. Without the list the page works, and knows less.
+    void api.pins().then(
+      (all) => this.edit.links.learn(all),
+      () => undefined,
+    );
   }
 
   #adopt(mesh: Mesh): void {

@@ -6,7 +6,7 @@ import { type Edit, History } from "./model/history";
 import { Latest } from "./model/latest";
 import { LinkEditor } from "./links.svelte";
 import type { Mesh } from "./model/mesh";
-import type { NewServer, Settings } from "./model/types";
+import type { Imported, NewImport, NewServer, Server, Settings } from "./model/types";
 
 export interface ClientPoint {
   readonly x: number;
@@ -108,14 +108,38 @@ export class Editor {
     return { x, y, ...(kind ? { kind } : {}) };
   }
 
-  /** Copies beside the originals, of the same kinds. */
-  duplicate(ids: Iterable<number>, offset: number): Promise<number[]> {
+  /** Copies beside the originals, of the same kinds, pinned among each other as the originals are. */
+  async duplicate(ids: Iterable<number>, offset: number): Promise<number[]> {
     const servers = [...ids].flatMap((id) => this.#page.mesh.servers.get(id) ?? []);
     const places = shifted(this.places(servers.map((s) => s.id)), offset, offset);
-    return this.placeMany(
+    const copies = await this.placeMany(
       [...places.values()],
       servers.map((s) => s.kind),
     );
+    await this.links.copyPins(new Map(copies.map((copy, i) => [(servers[i] as Server).id, copy])));
+    return copies;
+  }
+
+  /** Adds the servers of a file, all or none; returns them and what could not be taken over, in sentences. */
+  async importMesh(source: NewImport): Promise<Imported> {
+    const before = this.#page.mesh.settings;
+    const imported = await api.importMesh(source);
+    const ids = (imported.servers ?? []).map((s) => s.id);
+    const text = `${String(ids.length)} ${ids.length === 1 ? "server" : "servers"} imported`;
+    const after = source.settings ? await api.settings() : before;
+    this.#remember({
+      text,
+      undo: async () => {
+        await this.#each(text, ids, (id) => api.removeServer(id));
+        if (source.settings) await api.setSettings(before);
+      },
+      redo: async () => {
+        await this.#each(text, ids, (id) => api.act(id, "restore"));
+        if (source.settings) await api.setSettings(after);
+      },
+    });
+    this.#page.announce(text);
+    return imported;
   }
 
   async remove(ids: readonly number[]): Promise<void> {

@@ -2,9 +2,9 @@
 import type { Editing } from "./editor.svelte";
 import { api } from "./model/api";
 import type { Edit } from "./model/history";
-import { ends, type LinkKey, type Mesh } from "./model/mesh";
+import { ends, linkKey, type LinkKey, type Mesh } from "./model/mesh";
 import { PinBook, type Pins, type Replaced } from "./model/pinbook";
-import type { LinkPins } from "./model/types";
+import type { LinkPins, PinnedPair } from "./model/types";
 import { formatBandwidth, formatLatency } from "./units";
 
 /** What remembers edits, and offers to undo them. */
@@ -79,9 +79,20 @@ export class LinkEditor {
     await this.setMany(keys, (pins) => ({ ...pins, cut }), cut ? "cut" : "restored");
   }
 
-  /** Pins given for many pairs at once, such as those of copies; part of another edit. */
-  async copyPins(pins: ReadonlyMap<LinkKey, Pins>): Promise<void> {
-    await this.#log.each("Copying pins", [...pins], ([key, to]) => this.#replace(key, () => to));
+  /** Pins copies as their originals are pinned among each other; part of another edit. */
+  async copyPins(copies: ReadonlyMap<number, number>): Promise<void> {
+    const wanted = [...this.#pins.among(new Set(copies.keys()))];
+    await this.#log.each("Copying pins", wanted, ([key, { pins_ab, pins_ba, ...more }]) => {
+      const [a, b] = ends(key).map((id) => copies.get(id) as number) as [number, number];
+      const pins = a < b ? { pins_ab, pins_ba, ...more } : { pins_ab: pins_ba, pins_ba: pins_ab, ...more };
+      return this.#replace(linkKey(a, b), () => pins);
+    });
+  }
+
+  /** Takes over what is pinned of all pairs, linked or not, as the mesh says it. */
+  learn(all: readonly PinnedPair[]): void {
+    this.#pins.learn(all);
+    this.#showApart();
   }
 
   #groupEdit(text: string, made: ReadonlyMap<LinkKey, Replaced>): Edit {

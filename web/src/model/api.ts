@@ -1,6 +1,22 @@
 /** The operations of /api/v1. Every refusal is a [Refusal], which carries the mesh's own sentence. */
 import { plainDurations } from "../units";
-import type { LinkCounters, LinkPins, Message, NewRoom, NewServer, Room, Server, Settings } from "./types";
+import type {
+  Example,
+  Imported,
+  ImportPreview,
+  ImportSource,
+  LinkCounters,
+  LinkPins,
+  Message,
+  NewImport,
+  NewRoom,
+  NewServer,
+  PinnedPair,
+  Room,
+  Server,
+  Settings,
+  Transport,
+} from "./types";
 
 const ROOT = "/api/v1";
 
@@ -17,6 +33,7 @@ export class Refusal extends Error {
   }
 }
 
+export type FileFormat = NonNullable<ImportSource["format"]>;
 export type LifeCycleAction = "start" | "stop" | "pause" | "resume" | "restore";
 
 export const api = {
@@ -24,10 +41,18 @@ export const api = {
   moveServer: (id: number, to: { x: number; y: number }) => call<Server>("PATCH", `/servers/${id}`, to),
   removeServer: (id: number) => call<unknown>("DELETE", `/servers/${id}`),
   act: (id: number, action: LifeCycleAction) => call<unknown>("POST", `/servers/${id}/${action}`),
+  settings: () => call<Settings>("GET", "/settings"),
   setSettings: (settings: Settings) => call<unknown>("PUT", "/settings", settings),
   setLink: (a: number, b: number, pins: LinkPins) =>
     call<LinkPins>("PUT", `/links/${a}/${b}`, pins),
+  pins: () => call<PinnedPair[]>("GET", "/pins"),
   counters: (a: number, b: number) => call<LinkCounters[]>("GET", `/links/${a}/${b}/counters`),
+  previewImport: (source: ImportSource) => call<ImportPreview>("POST", "/import/preview", source),
+  importMesh: (source: NewImport) => call<Imported>("POST", "/import", source),
+  examples: () => call<Example[]>("GET", "/examples"),
+  exportMesh: (format: FileFormat) => file(`/export?format=${format}`),
+  transport: () => call<Transport>("GET", "/transport"),
+  setTransport: (transport: Transport) => call<Transport>("PUT", "/transport", transport),
   addRoom: (room: NewRoom) => call<Room>("POST", "/rooms", room),
   addMembers: (room: string, servers: number[]) =>
     call<unknown>("POST", `/rooms/${encodeURIComponent(room)}/members`, { servers }),
@@ -38,6 +63,18 @@ export const api = {
 };
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const text = await (await ask(method, path, body)).text();
+  return (text === "" ? undefined : JSON.parse(text)) as T;
+}
+
+/** A file to be saved, by the name that the mesh gives it. */
+async function file(path: string): Promise<{ readonly name: string; readonly data: Blob }> {
+  const answer = await ask("GET", path);
+  const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "mesh";
+  return { name, data: await answer.blob() };
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<Response> {
   let answer: Response;
   try {
     answer = await fetch(ROOT + path, {
@@ -48,8 +85,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     throw new Refusal(0, "meshsim can not be reached, so nothing was changed. Is it still running?");
   }
   if (!answer.ok) throw await refusal(answer);
-  const text = await answer.text();
-  return (text === "" ? undefined : JSON.parse(text)) as T;
+  return answer;
 }
 
 interface Problem {

@@ -82,3 +82,14 @@ it("finds a pair that another page pinned, if it was linked before", () => {
   pins.adopted(mesh(servers, []));
   expect(pins.apart(mesh(servers, []))).toHaveLength(1);
 });
+
+it("learns pins of pairs that were never seen linked, and knows those among some servers", () => {
+  const pins = new PinBook(() => Promise.reject(new Error("nothing is asked for")));
+  pins.learn([
+    { a: 0, b: 1, pins_ab: { loss_pct: 2 }, pins_ba: {}, cut: false, linked: false },
+    { a: 1, b: 7, pins_ab: {}, pins_ba: {}, cut: true, linked: false },
+  ]);
+  expect(pins.of("0-1").pins_ab).toEqual({ loss_pct: 2 });
+  expect([...pins.among(new Set([0, 1, 2]))].map(([key]) => key)).toEqual(["0-1"]);
+  expect(pins.apart(mesh([server(0, 0, 0), server(1, 1, 1)], [])).map(([key]) => key)).toEqual(["0-1"]);
+});

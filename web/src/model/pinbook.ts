@@ -3,7 +3,7 @@
  * pair at once, so edits of one pair are made one after the other, each on what the one before has left.
  */
 import { linkKey, type LinkKey, type Mesh } from "./mesh";
-import type { LinkPins } from "./types";
+import type { LinkPins, PinnedPair } from "./types";
 
 /** Pins with nothing left out. */
 export type Pins = Required<LinkPins>;
@@ -43,6 +43,23 @@ export class PinBook {
       if (same(pins, this.#answers.get(key)?.pins)) this.#answers.delete(key);
     }
     this.#known = known;
+  }
+
+  /** Takes over all pins, as the mesh lists them: also those of pairs that are not linked. */
+  learn(all: readonly PinnedPair[]): void {
+    const known = new Map(this.#known);
+    for (const { a, b, pins_ab, pins_ba, cut, linked } of all) {
+      known.set(linkKey(a, b), { pins_ab: pins_ab ?? {}, pins_ba: pins_ba ?? {}, cut: cut ?? false, linked: linked ?? false });
+    }
+    this.#known = known;
+  }
+
+  /** What is pinned of pairs with both ends among these servers. */
+  *among(ids: ReadonlySet<number>): Generator<readonly [LinkKey, Pins]> {
+    for (const key of this.#known.keys()) {
+      const pins = this.of(key);
+      if (!isNone(pins) && key.split("-").every((id) => ids.has(Number(id)))) yield [key, pins];
+    }
   }
 
   /** What holds for a pair: the mesh's last answer while the stream has not caught up with it. */

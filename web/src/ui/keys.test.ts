@@ -18,6 +18,8 @@ it.each([
   [key("Enter"), false, undefined],
   [key("f", { ctrlKey: true }), true, undefined],
   [key("0", { ctrlKey: true }), true, undefined],
+  [key("o", { ctrlKey: true }), false, { do: "open" }],
+  [key("s", { metaKey: true }), true, { do: "save" }],
   [key("x"), true, undefined],
 ])("%j", (pressed, onBoard, want) => {
   expect(commandOf(pressed, onBoard)).toEqual(want);

@@ -1,6 +1,6 @@
 /** The keys of the page, as commands. Pure: tested without a page. */
 export type Command =
-  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" }
+  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" | "open" | "save" }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number };
 
 export interface Key {
@@ -33,6 +33,8 @@ const WITH_CONTROL: Readonly<Record<string, Command>> = {
   a: { do: "all" },
   d: { do: "duplicate" },
   k: { do: "palette" },
+  o: { do: "open" },
+  s: { do: "save" },
 };
 
 const ARROWS: Readonly<Record<string, readonly [number, number]>> = {
