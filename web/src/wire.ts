@@ -391,6 +391,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/servers/{id}/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The servers that a server sends to
+         * @description With what waits for each, and when a transaction that failed is tried again.
+         */
+        get: operations["list-peers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/servers/{id}/ping": {
         parameters: {
             query?: never;
@@ -989,6 +1009,37 @@ export interface components {
              * @description Propagation delay there and back, without queueing and jitter.
              */
             rtt_ms: number;
+        };
+        Peer: {
+            /**
+             * Format: double
+             * @description Between the last try, which failed, and the next; 0 where none has failed.
+             */
+            backoff_ms: number;
+            /**
+             * Format: int64
+             * @description Ephemeral messages that wait, those under way included.
+             */
+            edus: number;
+            /** @description Of the last try. */
+            failure?: string;
+            name: string;
+            /** Format: int64 */
+            next_try_ms?: number;
+            /**
+             * Format: int64
+             * @description Events that wait, those under way included.
+             */
+            pdus: number;
+            /**
+             * Format: int64
+             * @description Rooms that both are in.
+             */
+            rooms: number;
+            /** @description A transaction is under way. */
+            sending: boolean;
+            /** Format: int64 */
+            server?: number;
         };
         Pin: {
             /** @description A rate: a whole number of bit/s from 100 to 1000000000000, or "unlimited". */
@@ -2087,6 +2138,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Server"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of a server. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peer"][] | null;
                 };
             };
             /** @description Error */
