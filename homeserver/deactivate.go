@@ -30,7 +30,7 @@ func (s *Server) Deactivate(ctx context.Context, user string) error {
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()
 	s.dropPersonalLocked(a)
-	a.profile, a.data, a.filters, a.identity, a.backups = Profile{}, nil, nil, nil, nil
+	a.profile, a.data, a.filters, a.identity, a.backups, a.pushers = Profile{}, nil, nil, nil, nil, nil
 	s.keepAccountLocked(a)
 	return nil
 }

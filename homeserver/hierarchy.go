@@ -189,6 +189,16 @@ func (s *Server) Hierarchy(ctx context.Context, q HierarchyQuery) ([]SpaceRoom, 
 	return w.rooms, nil
 }
 
+// RoomSummaryFor describes a room to a local user who may know of it, asking one of via where this server is not in it.
+func (s *Server) RoomSummaryFor(ctx context.Context, user, roomID string, via []string) (RoomSummary, error) {
+	w := spaceWalk{s: s, ctx: ctx, q: HierarchyQuery{User: user, RoomID: roomID}, told: map[string]SpaceRoom{}}
+	shown, _, ok := w.look(spaceChild{roomID: roomID, via: via})
+	if !ok {
+		return RoomSummary{}, failf(NotFound, "there is no room %s that %s may know of: is a server in it named (via)?", roomID, user)
+	}
+	return shown.RoomSummary, nil
+}
+
 type spaceWalk struct {
 	asked int // how often other servers were
 	s     *Server

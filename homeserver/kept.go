@@ -45,6 +45,7 @@ type storedAccount struct {
 	Password  string // hash
 	Profile   Profile
 	Forgotten map[string]Position `json:",omitempty"`
+	Pushers   []Pusher            `json:",omitempty"`
 }
 
 type storedAccountData struct {
@@ -158,7 +159,7 @@ type storedParked struct{ Origin string }
 // keepAccountLocked, like the others here, needs users.mu.
 func (s *Server) keepAccountLocked(a *account) {
 	if s.cfg.Store != nil {
-		s.Keep(kindAccount, storedAccount{a.id, a.password, a.profile, a.forgotten}, a.id)
+		s.Keep(kindAccount, storedAccount{a.id, a.password, a.profile, a.forgotten, a.pushers}, a.id)
 	}
 }
 

@@ -39,6 +39,7 @@ type account struct {
 	devices  map[string]*Device // by device id
 	data     map[dataKey]dataValue
 	filters  []string
+	pushers  []Pusher
 	// forgotten rooms, with the position of the membership that was forgotten
 	forgotten map[string]Position
 	identity  *identity // nil until the user uploads cross-signing keys or signatures

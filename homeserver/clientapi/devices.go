@@ -9,20 +9,16 @@ import (
 )
 
 // shownDevice has every member that the specification knows, because some clients insist on them: what is
-// not known is null.
+// not known is empty.
 type shownDevice struct {
-	ID       string  `json:"device_id"`
-	Name     *string `json:"display_name"`
-	LastSeen int64   `json:"last_seen_ts"` // ms since the epoch
-	LastIP   *string `json:"last_seen_ip"` // not kept
+	ID       string `json:"device_id"`
+	Name     string `json:"display_name"`
+	LastSeen int64  `json:"last_seen_ts"` // ms since the epoch
+	LastIP   string `json:"last_seen_ip"` // not kept
 }
 
 func showDevice(d homeserver.DeviceInfo) shownDevice {
-	shown := shownDevice{ID: d.ID, LastSeen: d.LastSeen.UnixMilli()}
-	if d.Name != "" {
-		shown.Name = &d.Name
-	}
-	return shown
+	return shownDevice{ID: d.ID, Name: d.Name, LastSeen: d.LastSeen.UnixMilli()}
 }
 
 func listDevices(c *call) (any, error) {

@@ -27,11 +27,11 @@ func (c *client) uploadKeys(oneTime ...string) object {
 	c.t.Helper()
 	keys := object{}
 	for _, id := range oneTime {
-		keys["signed_curve25519:"+id] = object{"key": id}
+		keys["signed_curve25519:"+id] = object{"key": id, "signatures": object{}}
 	}
 	return c.must("POST", "/v3/keys/upload", object{
 		"device_keys": c.deviceKeys(), "one_time_keys": keys,
-		"fallback_keys": object{"signed_curve25519:last": object{"key": "last", "fallback": true}},
+		"fallback_keys": object{"signed_curve25519:last": object{"key": "last", "fallback": true, "signatures": object{}}},
 	})
 }
 

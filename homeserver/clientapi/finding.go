@@ -7,18 +7,14 @@ import (
 	"strings"
 
 	"meshsim/homeserver"
+	"meshsim/matrix"
 )
 
 // knock asks to be let into a room named by id or alias.
 func knock(c *call) (any, error) {
-	roomID := c.vars["roomIdOrAlias"]
-	via := slices.Concat(c.r.URL.Query()["via"], c.r.URL.Query()["server_name"])
-	if strings.HasPrefix(roomID, "#") {
-		id, servers, err := c.resolve(roomID)
-		if err != nil {
-			return nil, err
-		}
-		roomID, via = id, append(via, servers...)
+	roomID, via, err := c.named()
+	if err != nil {
+		return nil, err
 	}
 	reason, err := c.reason()
 	if err != nil {
@@ -30,6 +26,71 @@ func knock(c *call) (any, error) {
 		return nil, err
 	}
 	return map[string]string{"room_id": roomID}, nil
+}
+
+// named is the room that a request is about, by id or alias, and the servers that should be in it.
+func (c *call) named() (roomID string, via []string, err error) {
+	roomID = c.vars["roomIdOrAlias"]
+	via = slices.Concat(c.r.URL.Query()["via"], c.r.URL.Query()["server_name"])
+	if !strings.HasPrefix(roomID, "#") {
+		return roomID, via, nil
+	}
+	id, servers, err := c.resolve(roomID)
+	return id, append(via, servers...), err
+}
+
+// roomSummary describes a room that the user may know of, also one that this server is not in.
+func roomSummary(c *call) (any, error) {
+	roomID, via, err := c.named()
+	if err != nil {
+		return nil, err
+	}
+	m, known := c.server.MembershipOf(c.user(), roomID)
+	summary, err := c.server.RoomSummaryFor(c.r.Context(), c.user(), roomID, c.routes(roomID, m, via))
+	if err != nil {
+		return nil, err
+	}
+	out := struct {
+		homeserver.RoomSummary
+		Membership matrix.Membership `json:"membership,omitempty"`
+	}{RoomSummary: summary}
+	if known {
+		out.Membership = m.Membership
+	}
+	return out, nil
+}
+
+// maxMutual is how many rooms a page of rooms in common has.
+const maxMutual = 100
+
+// mutualRooms lists the rooms that both the user and another are in. A token is the number of rooms that came before.
+func mutualRooms(c *call) (any, error) {
+	other := c.query("user_id")
+	if _, err := matrix.ParseUserID(other); err != nil {
+		return nil, invalid("user_id: %v", err)
+	}
+	if other == c.user() {
+		return nil, invalid("user_id is %s, who asks: name another user", other)
+	}
+	from, err := c.number("from", 0)
+	if err != nil {
+		return nil, err
+	}
+	rooms := []string{}
+	for _, m := range c.server.Memberships(c.user()) {
+		room, ok := c.server.Room(m.RoomID)
+		if ok && m.Membership == matrix.Join && room.State().Membership(other) == matrix.Join {
+			rooms = append(rooms, m.RoomID)
+		}
+	}
+	slices.Sort(rooms)
+	from = min(from, len(rooms))
+	upto := min(from+maxMutual, len(rooms))
+	out := map[string]any{"joined": rooms[from:upto], "count": len(rooms)}
+	if upto < len(rooms) {
+		out["next_batch"] = strconv.Itoa(upto)
+	}
+	return out, nil
 }
 
 // Bounds on a page of a space's hierarchy.

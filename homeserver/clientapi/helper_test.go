@@ -113,6 +113,7 @@ func (c *client) raw(ctx context.Context, method, target, body string) (int, []b
 	if recorder.Header().Get("Access-Control-Allow-Origin") != "*" {
 		c.t.Errorf("%s %s: no CORS header", method, target)
 	}
+	conforms(c.t, method, target, recorder.Code, text)
 	return recorder.Code, text
 }
 

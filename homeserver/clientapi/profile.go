@@ -1,6 +1,10 @@
 package clientapi
 
 import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -9,11 +13,9 @@ import (
 	"meshsim/matrix/event"
 )
 
-func getProfile(c *call) (any, error) { return c.profile(c.vars["field"]) }
+func getProfile(c *call) (any, error) { return c.profile("") }
 
-func getDisplayName(c *call) (any, error) { return c.profile("displayname") }
-
-func getAvatarURL(c *call) (any, error) { return c.profile("avatar_url") }
+func getProfileField(c *call) (any, error) { return c.profile(c.vars["field"]) }
 
 // profile returns a profile, or one field of it, asking the user's own server.
 func (c *call) profile(field string) (any, error) {
@@ -29,55 +31,97 @@ func (c *call) profile(field string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case field == "":
-		return profile, nil
-	case field == "displayname" && profile.DisplayName != "":
-		return homeserver.Profile{DisplayName: profile.DisplayName}, nil
-	case field == "avatar_url" && profile.AvatarURL != "":
-		return homeserver.Profile{AvatarURL: profile.AvatarURL}, nil
+	shown, ok := profile.Only(field)
+	if !ok {
+		return nil, notFound("%s has no %s", user, field)
 	}
-	return nil, notFound("%s has no %s", user, field)
+	return shown, nil
 }
 
-// maxProfileField bounds a field of the profile, in bytes: member events carry it.
-const maxProfileField = 1024
+// Bounds on a profile, in bytes. Member events carry the name and the picture.
+const (
+	maxProfileField = 1024
+	maxProfileKey   = 255
+)
 
-func putDisplayName(c *call) (any, error) {
-	var in struct {
-		Value *string `json:"displayname"`
+// profileKey is the grammar of common namespaced identifiers.
+var profileKey = regexp.MustCompile(`^[a-z][a-z0-9_.-]*$`)
+
+// putProfileField sets one field: the body holds it under its own name.
+func putProfileField(c *call) (any, error) {
+	field, err := c.profileField()
+	if err != nil {
+		return nil, err
 	}
+	var in map[string]json.RawMessage
 	if err := c.decode(&in); err != nil {
 		return nil, err
 	}
-	return c.editProfile("displayname", in.Value, func(p *homeserver.Profile) *string { return &p.DisplayName })
+	value, ok := in[field]
+	if !ok {
+		return nil, missing("the request lacks %s", field)
+	}
+	return c.setProfileField(field, value)
 }
 
-func putAvatarURL(c *call) (any, error) {
-	var in struct {
-		Value *string `json:"avatar_url"`
-	}
-	if err := c.decode(&in); err != nil {
+// deleteProfileField removes one field, if it is set.
+func deleteProfileField(c *call) (any, error) {
+	field, err := c.profileField()
+	if err != nil {
 		return nil, err
 	}
-	return c.editProfile("avatar_url", in.Value, func(p *homeserver.Profile) *string { return &p.AvatarURL })
+	return c.setProfileField(field, nil)
 }
 
-func (c *call) editProfile(name string, value *string, field func(*homeserver.Profile) *string) (any, error) {
+func (c *call) profileField() (string, error) {
+	field := c.vars["field"]
 	if err := c.own("userId"); err != nil {
-		return nil, err
+		return "", err
 	}
-	if value == nil {
-		return nil, missing("the request lacks %s", name)
+	if len(field) > maxProfileKey {
+		return "", errorf(http.StatusBadRequest, "M_KEY_TOO_LARGE", "the field's name has more than %d bytes", maxProfileKey)
 	}
-	if len(*value) > maxProfileField {
-		return nil, invalid("%s has more than %d bytes", name, maxProfileField)
+	if !profileKey.MatchString(field) {
+		return "", invalid("%q cannot name a field of a profile: it must be a-z followed by any of a-z, 0-9, _, - and .", field)
 	}
-	changed, err := c.server.EditProfile(c.user(), func(p *homeserver.Profile) { *field(p) = *value })
+	return field, nil
+}
+
+// setProfileField sets a field, or removes it where value is nil.
+func (c *call) setProfileField(field string, value json.RawMessage) (any, error) {
+	edit := func(p *homeserver.Profile) { p.SetOther(field, value) }
+	if field == "displayname" || field == "avatar_url" {
+		text, err := profileText(field, value)
+		if err != nil {
+			return nil, err
+		}
+		edit = func(p *homeserver.Profile) {
+			if field == "displayname" {
+				p.DisplayName = text
+			} else {
+				p.AvatarURL = text
+			}
+		}
+	}
+	changed, err := c.server.EditProfile(c.user(), edit)
+	if errors.Is(err, homeserver.ErrProfileTooLarge) {
+		return nil, errorf(http.StatusBadRequest, "M_PROFILE_TOO_LARGE", "%v", err)
+	}
 	if err != nil || !changed {
 		return empty{}, err
 	}
 	return empty{}, c.spreadProfile()
+}
+
+// profileText reads a field that rooms are told of; none is "".
+func profileText(field string, value json.RawMessage) (text string, err error) {
+	if value != nil && json.Unmarshal(value, &text) != nil {
+		return "", badJSON("%s must be a JSON string", field)
+	}
+	if len(text) > maxProfileField {
+		return "", invalid("%s has more than %d bytes", field, maxProfileField)
+	}
+	return text, nil
 }
 
 // spreadProfile tells the user's rooms (client-server API, events on change of profile information). A room

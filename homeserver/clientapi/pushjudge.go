@@ -22,6 +22,7 @@ type judge struct {
 type compiled struct {
 	conditions        []condition
 	notify, highlight bool
+	actions           []any
 }
 
 // newJudge puts the rules into the order in which they are tried.
@@ -40,7 +41,7 @@ func (j *judge) add(rules []rule, conditions func(rule) []condition) {
 		if !r.Enabled {
 			continue
 		}
-		c := compiled{conditions: conditions(r)}
+		c := compiled{conditions: conditions(r), actions: r.Actions}
 		for _, action := range r.Actions {
 			c.notify = c.notify || action == "notify"
 			c.highlight = c.highlight || highlights(action)
@@ -61,14 +62,20 @@ func highlights(action any) bool {
 	return false
 }
 
-// of judges one event by the first rule that fits it.
+// of judges one event.
 func (j judge) of(entry homeserver.Entry) (notify, highlight bool) {
+	r := j.rule(entry)
+	return r.notify, r.notify && r.highlight
+}
+
+// rule is the first that fits an event; one that does nothing where none does.
+func (j judge) rule(entry homeserver.Entry) compiled {
 	for _, r := range j.rules {
 		if j.fits(r.conditions, entry) {
-			return r.notify, r.notify && r.highlight
+			return r
 		}
 	}
-	return false, false
+	return compiled{}
 }
 
 func (j judge) fits(conditions []condition, entry homeserver.Entry) bool {

@@ -100,11 +100,9 @@ func (t *table) directory() {
 	t.stable(http.MethodPost, "/publicRooms", searchPublicRooms)
 	t.stable(http.MethodPost, "/user_directory/search", searchUsers)
 	t.public(http.MethodGet, "/profile/{userId}", getProfile)
-	t.public(http.MethodGet, "/profile/{userId}/{field}", getProfile)
-	t.public(http.MethodGet, "/profile/{userId}/displayname", getDisplayName)
-	t.public(http.MethodGet, "/profile/{userId}/avatar_url", getAvatarURL)
-	t.stable(http.MethodPut, "/profile/{userId}/displayname", putDisplayName)
-	t.stable(http.MethodPut, "/profile/{userId}/avatar_url", putAvatarURL)
+	t.public(http.MethodGet, "/profile/{userId}/{field}", getProfileField)
+	t.stable(http.MethodPut, "/profile/{userId}/{field}", putProfileField)
+	t.stable(http.MethodDelete, "/profile/{userId}/{field}", deleteProfileField)
 }
 
 func (t *table) personal() {
@@ -117,6 +115,9 @@ func (t *table) personal() {
 	t.stable(http.MethodGet, "/presence/{userId}/status", getPresence)
 	t.stable(http.MethodPut, "/presence/{userId}/status", putPresence)
 	t.pushRules()
+	t.stable(http.MethodGet, "/pushers", getPushers)
+	t.stable(http.MethodPost, "/pushers/set", setPusher)
+	t.stable(http.MethodGet, "/notifications", notifications)
 }
 
 func (t *table) pushRules() {
@@ -161,6 +162,11 @@ func (t *table) finding() {
 	t.v1(http.MethodGet, "/rooms/{roomId}/threads", threads)
 	t.stable(http.MethodPost, "/search", search)
 	t.v1(http.MethodGet, "/rooms/{roomId}/timestamp_to_event", timestampToEvent)
+	t.v1(http.MethodGet, "/room_summary/{roomIdOrAlias}", roomSummary)
+	t.v1(http.MethodGet, "/mutual_rooms", mutualRooms)
+	t.stable(http.MethodPost, "/rooms/{roomId}/report", reportRoom)
+	t.stable(http.MethodPost, "/rooms/{roomId}/report/{eventId}", reportEvent)
+	t.stable(http.MethodPost, "/users/{userId}/report", reportUser)
 	t.stable(http.MethodPost, "/user/{userId}/openid/request_token", openIDToken)
 	t.stable(http.MethodGet, "/user/{userId}/rooms/{roomId}/tags", getTags)
 	t.stable(http.MethodPut, "/user/{userId}/rooms/{roomId}/tags/{tag}", putTag)
@@ -197,6 +203,4 @@ func (t *table) answeredOnly() {
 	t.stable(http.MethodGet, "/voip/turnServer", turnServer)
 	t.stable(http.MethodGet, "/thirdparty/protocols", thirdParties)
 	t.stable(http.MethodGet, "/account/3pid", threePIDs)
-	t.stable(http.MethodGet, "/pushers", pushers)
-	t.stable(http.MethodGet, "/notifications", notifications)
 }

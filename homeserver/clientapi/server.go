@@ -39,6 +39,7 @@ func capabilities(*call) (any, error) {
 		"m.set_avatar_url":  map[string]bool{"enabled": true},
 		"m.3pid_changes":    map[string]bool{"enabled": false},
 		"m.get_login_token": map[string]bool{"enabled": false},
+		"m.profile_fields":  map[string]bool{"enabled": true},
 	}}, nil
 }
 
@@ -50,7 +51,3 @@ func thirdParties(*call) (any, error) { return empty{}, nil }
 
 // threePIDs: no e-mail addresses or telephone numbers.
 func threePIDs(*call) (any, error) { return map[string][]string{"threepids": {}}, nil }
-
-func pushers(*call) (any, error) { return map[string][]string{"pushers": {}}, nil }
-
-func notifications(*call) (any, error) { return map[string][]string{"notifications": {}}, nil }

@@ -155,16 +155,11 @@ func (h *Handler) profile(req asked) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch field := query.Get("field"); field {
-	case "":
-		return profile, nil
-	case "displayname":
-		return homeserver.Profile{DisplayName: profile.DisplayName}, nil
-	case "avatar_url":
-		return homeserver.Profile{AvatarURL: profile.AvatarURL}, nil
-	default:
-		return nil, badRequest("a profile has no field %q: ask for displayname or avatar_url", field)
+	shown, ok := profile.Only(query.Get("field"))
+	if !ok {
+		return nil, &homeserver.Error{Kind: homeserver.NotFound, Message: fmt.Sprintf("%s has no %.40q", query.Get("user_id"), query.Get("field"))}
 	}
+	return shown, nil
 }
 
 // directory answers for this server's own aliases only.
