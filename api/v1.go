@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -67,6 +68,7 @@ func (v *v1) registerVersion(api huma.API) {
 				Version: v.version,
 				Go:      runtime.Version(),
 				Seed:    v.mesh.Snapshot().Seed,
+				PID:     os.Getpid(),
 			}}, nil
 		})
 }

@@ -304,4 +304,5 @@ type Version struct {
 	Version string `json:"version"`
 	Go      string `json:"go"`
 	Seed    uint64 `json:"seed" doc:"Of this mesh: the same seed gives every link the same random sequence."`
+	PID     int    `json:"pid" doc:"Id of the process."`
 }

@@ -70,52 +70,8 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 }
 
 // containerCommands are those that work with servers in containers.
-func containerCommands() []*cobra.Command { return []*cobra.Command{newExec(), newLogs(), newClean()} }
-
-// newExec is the command that runs another inside a server's container.
-func newExec() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "exec SERVER COMMAND [ARGUMENT]...",
-		Short: "Run a command in a server's container, and so inside its network",
-		Example: `  meshsim exec hs3 traceroute hs5
-        the hops between two servers, by name
-
-  meshsim exec hs3 ping -c 5 hs5`,
-		Args: cobra.MinimumNArgs(2),
-		RunE: func(c *cobra.Command, args []string) error {
-			return withToolbox(func(t *docker.Toolbox) error {
-				s := docker.Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr()}
-				return t.Exec(c.Context(), args[0], args[1:], s)
-			})
-		},
-	}
-	c.Flags().SetInterspersed(false) // what follows the server belongs to the command
-	return c
-}
-
-// newLogs is the command that shows what a server in a container has written.
-func newLogs() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "logs SERVER",
-		Short: "Show what a server in a container has written",
-		Args:  cobra.ExactArgs(1),
-	}
-	follow := c.Flags().BoolP("follow", "f", false, "go on with what it writes, until Ctrl-C")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return withToolbox(func(t *docker.Toolbox) error {
-			return t.Logs(c.Context(), args[0], *follow, docker.Streams{Out: c.OutOrStdout(), Err: c.ErrOrStderr()})
-		})
-	}
-	return c
-}
-
-func withToolbox(f func(*docker.Toolbox) error) error {
-	t, err := docker.NewToolbox()
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	return f(t)
+func containerCommands(getenv func(string) string) []*cobra.Command {
+	return []*cobra.Command{newExec(getenv), newClean()}
 }
 
 // newClean is the command that removes what was left behind.

@@ -20,4 +20,4 @@ func containerKinds() []string { return nil }
 
 func (w *wiring) containerDrivers(*options, surroundings) ([]node.Driver, error) { return nil, nil }
 
-func containerCommands() []*cobra.Command { return nil }
+func containerCommands(func(string) string) []*cobra.Command { return nil }

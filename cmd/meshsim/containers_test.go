@@ -107,22 +107,62 @@ func TestSynapseAndEmbeddedInOneRoom(t *testing.T) {
 // commands work with a server from another process.
 func (p *program) commands() {
 	p.t.Helper()
-	for _, c := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"exec", "hs0", "traceroute", "-4", "-w", "5", "hs2"}, " 1  hs2 (10.0.0.3)"},
-		{[]string{"logs", "hs2"}, "STARTING SERVER"},
+	for _, c := range []struct{ args, want string }{
+		{"exec hs0 traceroute -4 -w 5 hs2", " 1  hs2 (10.0.0.3)"},
+		{"exec --netns 0 -- ip -brief address show mesh0", "10.0.0.1/32"},
+		{"exec --netns hs0 -- getent hosts hs2", "hs2"},
+		{"logs hs2", "STARTING SERVER"},
+		{"logs hs1", "m.room.message"},
+		{"ping -c 2 -i 10ms hs0 hs1", "2 answered"},
+		{"ping -c 2 -i 10ms hs1 hs2", "2 answered"},
+		{"traceroute hs2 hs0", " 1  hs0 (10.0.0.1)"},
+		{"ls", "synapse"},
 	} {
-		out, err := meshsim(p.t.Context(), nil, c.args...)
+		out, err := p.remotely(strings.Fields(c.args)...)
 		if err != nil || !strings.Contains(out, c.want) {
 			p.t.Errorf("%v: %v, %q without %q", c.args, err, out, c.want)
 		}
 	}
-	for _, args := range [][]string{{"exec", "hs0", "false"}, {"exec", "hs1", "true"}, {"logs", "hs1"}} {
-		if out, err := meshsim(p.t.Context(), nil, args...); err == nil {
-			p.t.Errorf("%v: no error, %q", args, out)
+	for _, c := range []struct{ args, says string }{
+		{"exec hs0 false", "false ended with status 1"},
+		{"exec --netns hs0 -- false", "false ended with status 1"},
+		{"exec --netns hs0 -- /nonexistent", "/nonexistent"},
+		{"exec hs1 true", "server hs1 is embedded"},
+		{"exec hs7 true", `no server "hs7"`},
+	} {
+		out, err := p.remotely(strings.Fields(c.args)...)
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			p.t.Errorf("%v: %v, %q; want %q", c.args, err, out, c.says)
 		}
+	}
+	p.restartsAfterKill(2)
+}
+
+// restartsAfterKill kills a server's process and has it back with its room.
+func (p *program) restartsAfterKill(id int) {
+	p.t.Helper()
+	var rooms []api.Room
+	p.do("GET", "/api/v1/rooms", "", &rooms)
+	state := func() (s api.Server) {
+		p.do("GET", fmt.Sprintf("/api/v1/servers/%d", id), "", &s)
+		return s
+	}
+	if out, err := p.remotely("kill", fmt.Sprint(id)); err != nil {
+		p.t.Fatalf("%q, %v", out, err)
+	}
+	nodetest.Eventually(p.t, containerPatience, "a killed server has failed", func() bool { return state().State == "failed" })
+	if s := state(); !strings.Contains(s.Reason, "137") || len(s.Log) == 0 {
+		p.t.Errorf("a killed server says %q and %q", s.Reason, s.Log)
+	}
+	if out, err := p.remotely("logs", fmt.Sprint(id)); err != nil || out == "" {
+		p.t.Errorf("its last words are %q, %v", out, err)
+	}
+	if out, err := p.remotely("restart", fmt.Sprint(id)); err != nil {
+		p.t.Fatalf("%q, %v", out, err)
+	}
+	nodetest.Eventually(p.t, containerPatience, "it runs again", func() bool { return state().State == "running" })
+	if members := p.client(id).Members(p.t, rooms[0].ID); members != 3 {
+		p.t.Errorf("its room has %d members after it came back, want 3", members)
 	}
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -15,8 +16,20 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	command := newRoot(os.Getenv)
 	command.SetArgs(os.Args[1:])
-	if err := command.ExecuteContext(ctx); err != nil {
+	err := command.ExecuteContext(ctx)
+	var status exitCoder
+	switch {
+	case err == nil:
+	case errors.As(err, &status): // it has said itself what was wrong
+		os.Exit(status.ExitCode())
+	default:
 		fmt.Fprintln(os.Stderr, "meshsim:", err)
 		os.Exit(1)
 	}
+}
+
+// exitCoder is the error of a command that was run for the user and did not succeed.
+type exitCoder interface {
+	error
+	ExitCode() int
 }

@@ -40,6 +40,10 @@ const examples = `  meshsim
   meshsim --transport auto
         links below 20 kbit/s carry CoAP and CBOR instead of HTTPS between embedded servers
 
+  meshsim ls
+  meshsim traceroute hs1 hs3
+        from another terminal: what the mesh that runs holds, and how its servers reach each other
+
   meshsim completion bash > /etc/bash_completion.d/meshsim
         shell completion; also for zsh, fish and powershell`
 
@@ -81,7 +85,7 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		}
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return o.complete(c.Flags(), getenv) }
 	}
-	root.AddCommand(containerCommands()...)
+	root.AddCommand(remoteCommands(getenv)...)
 	root.AddCommand(serve, newCoapProxy(), newOpenAPI(), newVersion())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", explained(err), c.CommandPath())

@@ -33,9 +33,18 @@ func ownerOf(pid int) owner {
 	return owner(fmt.Sprintf("%d-%s", pid, fields[startTime]))
 }
 
-// alive tells whether the process still runs.
-func (o owner) alive() bool {
+// process is the process's id, 0 where none is named.
+func (o owner) process() int {
 	text, _, _ := strings.Cut(string(o), "-")
 	pid, err := strconv.Atoi(text)
-	return err == nil && ownerOf(pid) == o
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// alive tells whether the process still runs.
+func (o owner) alive() bool {
+	pid := o.process()
+	return pid > 0 && ownerOf(pid) == o
 }

@@ -12,7 +12,12 @@ import (
 )
 
 // Toolbox works with the containers of a meshsim that runs, from this process or any other on the machine.
-type Toolbox struct{ engine *engine }
+type Toolbox struct {
+	// Process is the id of the meshsim whose servers are meant; 0 is any.
+	Process int
+
+	engine *engine
+}
 
 // NewToolbox makes a toolbox for the engine that a driver would use. Close releases it.
 func NewToolbox() (*Toolbox, error) {
@@ -42,6 +47,16 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("%s ended with status %d", e.Command, e.Status)
 }
 
+// ExitCode is the status.
+func (e *StatusError) ExitCode() int { return e.Status }
+
+// NoContainerError is returned for a server that runs in no container, or not at all.
+type NoContainerError struct{ Server string }
+
+func (e *NoContainerError) Error() string {
+	return fmt.Sprintf("no server %s runs in a container", e.Server)
+}
+
 // find returns the container of a server that runs.
 func (t *Toolbox) find(ctx context.Context, server string) (id string, err error) {
 	ours := make(client.Filters).Add("label", labelServer+"="+server)
@@ -51,7 +66,7 @@ func (t *Toolbox) find(ctx context.Context, server string) (id string, err error
 	}
 	var names []string
 	for _, c := range list.Items {
-		if owner(c.Labels[labelOwner]).alive() {
+		if o := owner(c.Labels[labelOwner]); o.alive() && (t.Process == 0 || o.process() == t.Process) {
 			id = c.ID
 			names = append(names, c.Names...)
 		}
@@ -60,7 +75,7 @@ func (t *Toolbox) find(ctx context.Context, server string) (id string, err error
 	case 1:
 		return id, nil
 	case 0:
-		return "", fmt.Errorf("no server %s runs in a container", server)
+		return "", &NoContainerError{Server: server}
 	default:
 		return "", fmt.Errorf("%d meshes have a server %s: use docker with one of %v", len(names), server, names)
 	}

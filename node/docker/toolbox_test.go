@@ -5,6 +5,7 @@ package docker_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,6 +21,7 @@ func TestToolsInsideAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tools.Close()
+	tools.Process = os.Getpid() // another process may have servers of the same names
 	cases := []struct {
 		command string
 		in      string

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"meshsim/fabric"
 	"meshsim/link"
 	"meshsim/node"
+	"meshsim/node/docker"
 	"meshsim/node/nodetest"
 	"meshsim/port/probe"
 )
@@ -52,6 +54,28 @@ func TestTools(t *testing.T) {
 		}
 	})
 	t.Run("shell", func(t *testing.T) { typesIntoShell(t, n.(node.ShellHost)) })
+	t.Run("exec-on-a-terminal", func(t *testing.T) {
+		tools, err := docker.NewToolbox()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tools.Close()
+		tools.Process = os.Getpid()
+		in, typing := io.Pipe()
+		defer typing.Close()
+		var out bytes.Buffer
+		at := docker.Terminal{In: in, Out: &out, Size: node.TerminalSize{Rows: 21, Columns: 77}}
+		// It waits to be typed into: by then its terminal has its size.
+		command := []string{"sh", "-c", "read line; stty size; tty; exit $line"}
+		go func() { _, _ = io.WriteString(typing, "7\n") }()
+		var status *docker.StatusError
+		if err := tools.ExecTerminal(t.Context(), "tools0", command, at); !errors.As(err, &status) || status.Status != 7 {
+			t.Errorf("it ended with %v, want status 7", err)
+		}
+		if shown := out.String(); !strings.Contains(shown, "21 77") || !strings.Contains(shown, "/dev/pts/") {
+			t.Errorf("it shows %q", shown)
+		}
+	})
 	t.Run("ping", func(t *testing.T) {
 		from, _ := node.Addrs(0)
 		to, _ := node.Addrs(1)

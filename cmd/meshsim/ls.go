@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"meshsim/api"
+)
+
+// remoteCommands are those that work with a meshsim that runs.
+func remoteCommands(getenv func(string) string) []*cobra.Command {
+	commands := []*cobra.Command{
+		newLs(getenv), newPing(getenv), newTraceroute(getenv), newLogs(getenv),
+		newAction(getenv, "start", "Start a server that is stopped or has failed"),
+		newAction(getenv, "stop", "Stop a server; it keeps its key and rooms"),
+		newAction(getenv, "restart", "Stop a server and start it again with its data"),
+		newAction(getenv, "pause", "Freeze a server: it keeps its connections and does nothing"),
+		newAction(getenv, "resume", "Let a paused server go on"),
+		newAction(getenv, "kill", "End a server's process as kill -9 does"),
+	}
+	return append(commands, containerCommands(getenv)...)
+}
+
+// listed is a server as ls --json prints it.
+type listed struct {
+	api.Server
+	Links []neighbour `json:"links"`
+}
+
+// neighbour is the other end of a link.
+type neighbour struct {
+	ID        int     `json:"id"`
+	Name      string  `json:"name"`
+	LatencyMS float64 `json:"latency_ms"` // from here to there
+	Cut       bool    `json:"cut,omitempty"`
+}
+
+// newLs is the command that lists servers.
+func newLs(getenv func(string) string) *cobra.Command {
+	r := &remote{getenv: getenv}
+	c := &cobra.Command{
+		Use:   "ls",
+		Short: "List the servers of a meshsim that runs, with their links",
+		Args:  cobra.NoArgs,
+	}
+	r.flags(c)
+	asJSON := c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		all, err := r.list(c.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(c.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(all)
+		}
+		return printTable(c.OutOrStdout(), all)
+	}
+	return c
+}
+
+// list joins servers and links.
+func (r *remote) list(ctx context.Context) ([]listed, error) {
+	servers, err := r.servers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	links, err := get[[]api.Link](ctx, r, "links")
+	if err != nil {
+		return nil, err
+	}
+	all := make([]listed, len(servers))
+	at := make(map[int]int, len(servers))
+	for i, s := range servers {
+		all[i] = listed{Server: s, Links: []neighbour{}}
+		at[s.ID] = i
+	}
+	note := func(from, to int, p api.LinkParams, cut bool) {
+		a, known := at[from]
+		b, alsoKnown := at[to]
+		if known && alsoKnown { // servers may have come or gone between the two questions
+			all[a].Links = append(all[a].Links, neighbour{ID: to, Name: all[b].Name, LatencyMS: p.LatencyMS, Cut: cut})
+		}
+	}
+	for _, l := range links {
+		note(l.A, l.B, l.AB, l.Cut)
+		note(l.B, l.A, l.BA, l.Cut)
+	}
+	for i := range all {
+		slices.SortFunc(all[i].Links, func(a, b neighbour) int { return a.ID - b.ID })
+	}
+	return all, nil
+}
+
+func printTable(out io.Writer, all []listed) error {
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(out, "The mesh has no servers yet: click them onto the page, or POST to /api/v1/servers.")
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ID\tNAME\tKIND\tSTATE\tIPV4\tCLIENTS\tLINKS")
+	for _, s := range all {
+		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Name, s.Kind, s.State, s.IPv4, s.ClientURL, s.neighbours())
+	}
+	return table.Flush()
+}
+
+// neighbours are the other ends with their latency, as a table has room for them.
+func (s *listed) neighbours() string {
+	if s.Reason != "" {
+		return s.Reason
+	}
+	const most = 6
+	var ends []string
+	for i, n := range s.Links {
+		if i == most {
+			ends = append(ends, fmt.Sprintf("and %d more", len(s.Links)-most))
+			break
+		}
+		end := fmt.Sprintf("%s %s ms", n.Name, number(n.LatencyMS))
+		if n.Cut {
+			end = n.Name + " cut"
+		}
+		ends = append(ends, end)
+	}
+	if len(ends) == 0 {
+		return "-"
+	}
+	return strings.Join(ends, ", ")
+}
+
+// number is a figure with no more digits than it has use for.
+func number(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
+
+// newAction is a command for one step of a server's life cycle.
+func newAction(getenv func(string) string, verb, short string) *cobra.Command {
+	r := &remote{getenv: getenv}
+	c := &cobra.Command{
+		Use:               verb + " SERVER",
+		Short:             short,
+		Args:              wantServers("a server"),
+		ValidArgsFunction: r.complete(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := r.server(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			response, err := r.request(c.Context(), http.MethodPost, fmt.Sprintf("servers/%d/%s", s.ID, verb), nil)
+			if err != nil {
+				return err
+			}
+			return response.Body.Close()
+		},
+	}
+	r.flags(c)
+	return c
+}
