@@ -88,7 +88,7 @@ func (e *Endpoint) ask(ctx context.Context, t *talk, req shorthand.Request, tabl
 		return shorthand.Response{}, &RefusedError{Name: t.peer, Code: answer.Code}
 	}
 	sent.Acknowledge()
-	return e.cfg.Coder.DecodeResponse(answer.Payload, codeStatus(answer.Code), t.table, e.cfg.MaxBody)
+	return e.cfg.Coder.DecodeResponse(answer.Payload, coap.CodeStatus(answer.Code), t.table, e.cfg.MaxBody)
 }
 
 func httpResponse(req *http.Request, res shorthand.Response) *http.Response {

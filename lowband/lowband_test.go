@@ -408,7 +408,7 @@ func TestErrors(t *testing.T) {
 func TestCodesKeepTheStatus(t *testing.T) {
 	known := 0
 	for status := 200; status < 600; status++ {
-		if codeStatus(statusCode(status)) == status {
+		if coap.CodeStatus(coap.StatusCode(status)) == status {
 			known++
 		}
 	}
@@ -416,7 +416,7 @@ func TestCodesKeepTheStatus(t *testing.T) {
 		t.Errorf("%d statuses need no bytes of their own", known)
 	}
 	for _, status := range []int{200, 201, 400, 401, 403, 404, 413, 429, 500, 502, 503, 504} {
-		if got := codeStatus(statusCode(status)); got != status {
+		if got := coap.CodeStatus(coap.StatusCode(status)); got != status {
 			t.Errorf("%d becomes %d", status, got)
 		}
 	}

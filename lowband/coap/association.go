@@ -2,6 +2,7 @@ package coap
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,12 +16,20 @@ import (
 type Request struct {
 	Method  codes.Code
 	Payload []byte
+	// Options name the resource and describe the payload; only an association with Config.Options carries them. Those of
+	// blocks and Observe are added where they belong.
+	Options message.Options
+	// Observer tells more later, where the peer has asked for that; the handler's request alone has it.
+	Observer *Observer
 }
 
 // Response is an answer. Its payload may have any length.
 type Response struct {
 	Code    codes.Code
 	Payload []byte
+	Options message.Options // as those of a request
+	// Observed keeps the request's Observer: more will come.
+	Observed bool
 }
 
 // Config says what stands around an association. Send and Handle are needed.
@@ -37,6 +46,9 @@ type Config struct {
 	Silent func(since time.Time)
 	// MaxBody bounds a body that comes in blocks; 0 for 8 MiB.
 	MaxBody int
+	// Options tells which critical options of a request the handler understands, besides those of this package. With it
+	// the peer may be any endpoint of CoAP (standard.go); nil where both ends are of this package.
+	Options func(message.OptionID) bool
 }
 
 // Stats counts what an association has seen. All numbers only grow.
@@ -75,6 +87,9 @@ type Association struct {
 	handling  int
 	uploads   uploads
 	downloads downloads
+	observers map[string]*Observer // of the peer, by token
+	watches   map[string]*Watch    // of this end, by token
+	etag      uint16
 }
 
 const defaultMaxBody = 8 << 20
@@ -97,6 +112,8 @@ func New(cfg Config) *Association {
 		window:    newWindow(),
 		estimator: newEstimator(cfg.Path()),
 		seen:      newMemory(),
+		observers: make(map[string]*Observer),
+		watches:   make(map[string]*Watch),
 	}
 	a.ctx, a.end = context.WithCancel(context.Background())
 	return a
@@ -122,8 +139,8 @@ func (a *Association) Stats() Stats {
 	}
 }
 
-// maxOptions is how many options a message may have.
-const maxOptions = 16
+// maxOptions is how many options a message may have: one for each segment of a path and each argument of a query.
+const maxOptions = 64
 
 // Receive takes a datagram from the peer. It does not keep the slice.
 func (a *Association) Receive(datagram []byte) {
@@ -156,12 +173,26 @@ func isRequest(c codes.Code) bool { return c > 0 && c < 32 }
 
 // encode writes a message that this package has made.
 func encode(m message.Message) []byte {
-	buf := make([]byte, 4+message.MaxTokenSize+32+1+len(m.Payload))
+	room := 4 + message.MaxTokenSize + 1 + len(m.Payload)
+	for _, o := range m.Options {
+		room += maxOptionHead + len(o.Value)
+	}
+	buf := make([]byte, room)
 	n, err := coder.DefaultCoder.Encode(m, buf)
 	if err != nil {
-		panic(err) // options of known lengths fit in 32 bytes
+		panic(err) // there is room, and options are in order
 	}
 	return buf[:n]
+}
+
+// maxOptionHead is what stands before an option's value at most (RFC 7252, section 3.1).
+const maxOptionHead = 5
+
+// inOrder returns options by number, as a message must have them (RFC 7252, section 3.1).
+func inOrder(list message.Options, more ...message.Option) message.Options {
+	all := slices.Concat(list, message.Options(more))
+	slices.SortStableFunc(all, func(a, b message.Option) int { return int(a.ID) - int(b.ID) })
+	return all
 }
 
 func (a *Association) emitLocked(m message.Message) []byte {
@@ -198,7 +229,7 @@ func (a *Association) nextTokenLocked() message.Token {
 		if t[0] == 0 {
 			t = t[1:]
 		}
-		if a.byToken[string(t)] == nil {
+		if a.byToken[string(t)] == nil && a.watches[string(t)] == nil {
 			return t
 		}
 	}

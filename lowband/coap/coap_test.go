@@ -77,7 +77,7 @@ func TestSlowLinkOneRoundTrip(t *testing.T) {
 				})
 				for range 5 {
 					begin := time.Now()
-					if _, err := client.Do(t.Context(), Request{codes.PUT, make([]byte, 300)}); err != nil {
+					if _, err := client.Do(t.Context(), Request{Method: codes.PUT, Payload: make([]byte, 300)}); err != nil {
 						t.Fatal(err)
 					}
 					t.Log(time.Since(begin))
@@ -103,7 +103,7 @@ func TestBusySlowLinkRepeatsNothing(t *testing.T) {
 		for i := range 10 {
 			work.Go(func() {
 				body := bytes.Repeat([]byte{byte(i)}, 500*i)
-				if res, err := client.Do(t.Context(), Request{codes.POST, body}); err != nil || !bytes.Equal(res.Payload, body) {
+				if res, err := client.Do(t.Context(), Request{Method: codes.POST, Payload: body}); err != nil || !bytes.Equal(res.Payload, body) {
 					t.Errorf("request %d: %d bytes, %v", i, len(res.Payload), err)
 				}
 			})
@@ -127,7 +127,7 @@ func TestLossyLinkDeliversInOrder(t *testing.T) {
 		var want []string
 		for i := range 100 {
 			want = append(want, fmt.Sprintf("message %d of a hundred, with a few words in it", i))
-			if _, err := client.Do(t.Context(), Request{codes.PUT, []byte(want[i])}); err != nil {
+			if _, err := client.Do(t.Context(), Request{Method: codes.PUT, Payload: []byte(want[i])}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -153,7 +153,7 @@ func TestLateAnswerComesSeparately(t *testing.T) {
 				return Response{Code: codes.Content, Payload: bytes.Repeat(req.Payload, 500)}
 			})
 			for range 5 {
-				res, err := client.Do(t.Context(), Request{codes.GET, []byte("abcd")})
+				res, err := client.Do(t.Context(), Request{Method: codes.GET, Payload: []byte("abcd")})
 				if err != nil || len(res.Payload) != 2000 {
 					t.Fatalf("%d bytes, %v", len(res.Payload), err)
 				}
@@ -177,7 +177,7 @@ func TestTransfersDoNotMix(t *testing.T) {
 		for i := range 6 {
 			work.Go(func() {
 				body := bytes.Repeat([]byte(fmt.Sprintf("transfer %d.", i)), 2000+i)
-				res, err := client.Do(t.Context(), Request{codes.PUT, body})
+				res, err := client.Do(t.Context(), Request{Method: codes.PUT, Payload: body})
 				if err != nil || !bytes.Equal(res.Payload, body) {
 					t.Errorf("transfer %d: %d bytes of %d, %v", i, len(res.Payload), len(body), err)
 				}
@@ -190,7 +190,7 @@ func TestTransfersDoNotMix(t *testing.T) {
 func TestDeadPeerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newLine(t, &line{loss: 1}, echo)
-		_, err := client.Do(t.Context(), Request{codes.GET, nil})
+		_, err := client.Do(t.Context(), Request{Method: codes.GET, Payload: nil})
 		var timeout *TimeoutError
 		if !errors.As(err, &timeout) || timeout.Tries != maxTries {
 			t.Errorf("got %v", err)
@@ -203,14 +203,14 @@ func TestContextAndCloseEndRequests(t *testing.T) {
 		client, _ := newLine(t, &line{loss: 1}, echo)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := client.Do(ctx, Request{codes.GET, nil}); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := client.Do(ctx, Request{Method: codes.GET, Payload: nil}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 		time.AfterFunc(time.Second, client.Close)
-		if _, err := client.Do(t.Context(), Request{codes.GET, make([]byte, 5000)}); !errors.Is(err, ErrClosed) {
+		if _, err := client.Do(t.Context(), Request{Method: codes.GET, Payload: make([]byte, 5000)}); !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v", err)
 		}
-		if _, err := client.Do(t.Context(), Request{codes.GET, nil}); !errors.Is(err, ErrClosed) {
+		if _, err := client.Do(t.Context(), Request{Method: codes.GET, Payload: nil}); !errors.Is(err, ErrClosed) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -222,10 +222,10 @@ func TestTooLargeBodiesAreRefused(t *testing.T) {
 			return Response{Code: codes.Content, Payload: make([]byte, 2<<20)}
 		})
 		var transfer *TransferError
-		if _, err := client.Do(t.Context(), Request{codes.PUT, make([]byte, 2<<20)}); !errors.As(err, &transfer) || transfer.Code != codes.RequestEntityTooLarge {
+		if _, err := client.Do(t.Context(), Request{Method: codes.PUT, Payload: make([]byte, 2<<20)}); !errors.As(err, &transfer) || transfer.Code != codes.RequestEntityTooLarge {
 			t.Errorf("sending: got %v", err)
 		}
-		if _, err := client.Do(t.Context(), Request{codes.GET, nil}); !errors.As(err, &transfer) {
+		if _, err := client.Do(t.Context(), Request{Method: codes.GET, Payload: nil}); !errors.As(err, &transfer) {
 			t.Errorf("fetching: got %v", err)
 		}
 	})
@@ -305,7 +305,7 @@ func FuzzReceive(f *testing.F) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, _ = a.Do(context.Background(), Request{codes.GET, nil})
+			_, _ = a.Do(context.Background(), Request{Method: codes.GET, Payload: nil})
 		}()
 		for range 2 {
 			a.Receive(first)

@@ -2,6 +2,7 @@ package coap
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,60 +16,94 @@ const maxDownloads = 8
 
 // download is an answer that leaves in blocks.
 type download struct {
-	key    string
-	body   []byte
-	size   int // of a block
-	served map[int]bool
+	key      string
+	resource string // "" where the key says all
+	code     codes.Code
+	body     []byte
+	size     int // of a block
+	served   map[int]bool
+	extra    message.Options // besides those of blocks
 }
-
-func (d *download) blocks() int { return (len(d.body) + d.size - 1) / d.size }
 
 // downloads are the answers that are kept, oldest first. The association's lock guards it.
 type downloads struct{ list []*download }
 
-// begin returns what the first message of an answer carries, and keeps the rest where there is one.
-func (d *downloads) begin(key string, body []byte, size int) (message.Options, []byte) {
-	if len(body) <= size {
-		return nil, body
-	}
-	d.list = slices.DeleteFunc(d.list, func(old *download) bool { return old.key == key })
+// keep takes an answer that is larger than a block. The first block is served at once.
+func (d *downloads) keep(down *download) {
+	d.list = slices.DeleteFunc(d.list, func(old *download) bool { return old.key == down.key })
 	if len(d.list) == maxDownloads {
 		d.list = slices.Delete(d.list, 0, 1)
 	}
-	down := &download{key: key, body: body, size: size, served: map[int]bool{0: true}}
+	down.served = map[int]bool{0: true}
 	d.list = append(d.list, down)
-	return down.options(0), body[:size]
 }
 
-func (d *download) options(num int) message.Options {
-	b := block{num: num, more: num < d.blocks()-1, size: d.size}
-	list := message.Options{uintOption(message.Block2, b.encode())}
-	if num == 0 {
-		list = append(list, uintOption(message.Size2, uint32(len(d.body))))
+// find returns the answer with a key; where there is none, the latest one about the resource.
+func (d *downloads) find(key, resource string) *download {
+	for _, down := range d.list {
+		if down.key == key {
+			return down
+		}
 	}
-	return list
+	for _, down := range slices.Backward(d.list) {
+		if resource != "" && down.resource == resource {
+			return down
+		}
+	}
+	return nil
+}
+
+// firstBlockLocked returns what the first message of an answer carries, and keeps the rest where there is one.
+func (a *Association) firstBlockLocked(in *incoming, res Response) (message.Options, []byte) {
+	size := a.cfg.Path().block()
+	if in.blockSize > 0 {
+		size = min(size, in.blockSize)
+	}
+	if len(res.Payload) <= size {
+		return res.Options, res.Payload
+	}
+	down := &download{key: in.key, resource: in.resource, code: res.Code, body: res.Payload, size: size, extra: res.Options}
+	if a.cfg.Options != nil {
+		a.etag++
+		down.extra = inOrder(res.Options, message.Option{ID: message.ETag, Value: binary.BigEndian.AppendUint16(nil, a.etag)})
+	}
+	a.downloads.keep(down)
+	return down.part(block{size: size})
+}
+
+// part returns the options and the payload of one block; the size is the asker's choice.
+func (d *download) part(b block) (message.Options, []byte) {
+	start := b.num * b.size
+	end := min(start+b.size, len(d.body))
+	b.more = end < len(d.body)
+	list := inOrder(d.extra, uintOption(message.Block2, b.encode()))
+	if b.num == 0 {
+		list = inOrder(list, uintOption(message.Size2, uint32(len(d.body))))
+	}
+	return list, d.body[start:end]
 }
 
 // nextBlockLocked answers a request for another block of an answer (RFC 7959, section 2.4).
 func (a *Association) nextBlockLocked(in *incoming, b block) {
-	for i, d := range a.downloads.list {
-		if d.key != in.key {
-			continue
-		}
-		if b.size != d.size || b.num >= d.blocks() {
-			a.count.malformed.Add(1)
-			a.refuseLocked(in, codes.BadOption)
-			return
-		}
-		d.served[b.num] = true
-		start := b.num * d.size
-		a.answerLocked(in, codes.Content, d.options(b.num), d.body[start:min(start+d.size, len(d.body))])
-		if len(d.served) == d.blocks() {
-			a.downloads.list = slices.Delete(a.downloads.list, i, i+1)
-		}
+	d := a.downloads.find(in.key, in.resource)
+	switch {
+	case d == nil:
+		a.refuseLocked(in, codes.RequestEntityIncomplete)
+		return
+	case b.num*b.size >= len(d.body):
+		a.count.malformed.Add(1)
+		a.refuseLocked(in, codes.BadOption)
 		return
 	}
-	a.refuseLocked(in, codes.RequestEntityIncomplete)
+	options, payload := d.part(b)
+	a.answerLocked(in, d.code, options, payload)
+	if b.size != d.size {
+		return // a smaller size was asked for: who asks so is not followed to the end
+	}
+	d.served[b.num] = true
+	if len(d.served)*d.size >= len(d.body) {
+		a.downloads.list = slices.DeleteFunc(a.downloads.list, func(other *download) bool { return other == d })
+	}
 }
 
 // parallel is how many blocks of an answer are asked for at once; the window decides how many are on their way.
@@ -76,7 +111,7 @@ const parallel = 8
 
 // download completes an answer of which the first message has come. key is the Request-Tag or the token of its request.
 func (a *Association) download(ctx context.Context, method codes.Code, key string, first *message.Message) (Response, error) {
-	o, err := readOptions(first.Options)
+	o, err := readOptions(first.Options, nil)
 	if err != nil {
 		return Response{}, &TransferError{Reason: err.Error()}
 	}
@@ -157,7 +192,7 @@ func (f *fetch) block(ctx context.Context, num int) ([]byte, error) {
 		return nil, err
 	}
 	want := min(f.size, f.total-num*f.size)
-	if answer.Code != codes.Content || len(answer.Payload) != want {
+	if answer.Code>>5 == 4 || len(answer.Payload) != want {
 		return nil, &TransferError{Code: answer.Code, Reason: fmt.Sprintf("block %d has %d bytes, not %d", num, len(answer.Payload), want)}
 	}
 	return answer.Payload, nil

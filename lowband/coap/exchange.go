@@ -179,6 +179,7 @@ func (a *Association) resetLocked(m *message.Message) {
 // responseLocked takes an answer that comes in a message of its own.
 func (a *Association) responseLocked(m *message.Message, size int) {
 	e := a.byToken[string(m.Token)]
+	watch := a.watches[string(m.Token)]
 	mid := uint16(m.MessageID)
 	known := a.seen.find(mid)
 	switch {
@@ -186,15 +187,19 @@ func (a *Association) responseLocked(m *message.Message, size int) {
 		a.count.duplicates.Add(1)
 		a.sendLocked(known.reply)
 		return
-	case e == nil && m.Type == message.Confirmable:
+	case e == nil && watch == nil && m.Type == message.Confirmable:
 		a.emitLocked(message.Message{Type: message.Reset, Code: codes.Empty, MessageID: m.MessageID})
 		return
-	case e == nil:
+	case e == nil && watch == nil:
 		return
 	}
 	if m.Type == message.Confirmable {
 		reply := a.emitLocked(message.Message{Type: message.Acknowledgement, Code: codes.Empty, MessageID: m.MessageID})
 		a.seen.add(mid).reply = reply
+	}
+	if e == nil {
+		watch.notedLocked(m)
+		return
 	}
 	if a.byMID[e.mid] == e { // the acknowledgement was lost, or the answer has overtaken it
 		e.stop()

@@ -64,11 +64,13 @@ type options struct {
 	size           int // of the whole body: Size1 of a request, Size2 of an answer; -1 when not said
 	tag            string
 	tagged         bool
+	observe        int64 // -1 when not said
 }
 
-// readOptions finds the options of a message. Critical ones that are not known are an error (RFC 7252, section 5.4.1).
-func readOptions(list message.Options) (options, error) {
-	o := options{size: -1}
+// readOptions finds the options of a message. Critical ones that are not known to it or the handler are an error (RFC
+// 7252, section 5.4.1); handler may be nil.
+func readOptions(list message.Options, handler func(message.OptionID) bool) (options, error) {
+	o := options{size: -1, observe: -1}
 	var err error
 	for _, option := range list {
 		switch option.ID {
@@ -85,8 +87,12 @@ func readOptions(list message.Options) (options, error) {
 				return o, errOption
 			}
 			o.tag, o.tagged = string(option.Value), true
+		case message.Observe:
+			var n uint32
+			n, err = uintOf(option)
+			o.observe = int64(n)
 		default:
-			if option.ID&1 == 1 {
+			if option.ID&1 == 1 && (handler == nil || !handler(option.ID)) {
 				return o, errOption
 			}
 		}

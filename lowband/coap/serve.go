@@ -12,12 +12,17 @@ const maxHandling = 64
 
 // incoming is a request of the peer. The association's lock guards it.
 type incoming struct {
-	mid      int32
-	token    message.Token
-	key      string // of the transfer that it belongs to: its Request-Tag, or its token where it has none
-	known    *known
-	answered bool
-	timer    *time.Timer
+	mid       int32
+	token     message.Token
+	key       string // of the transfer that it belongs to: its Request-Tag, or its token where it has none
+	resource  string // what else tells the transfer, where the peer may be any endpoint
+	casual    bool   // it is not confirmable, and neither is the answer
+	blockSize int    // that the peer wants for the answer, 0 for any
+	received  block  // the last one of its body
+	observe   int64  // -1 when not said
+	known     *known
+	answered  bool
+	timer     *time.Timer
 }
 
 // requestLocked takes a request.
@@ -25,19 +30,26 @@ func (a *Association) requestLocked(m *message.Message) {
 	mid := uint16(m.MessageID)
 	if k := a.seen.find(mid); k != nil {
 		a.count.duplicates.Add(1)
-		if k.reply != nil {
+		if k.reply != nil && m.Type == message.Confirmable {
 			a.sendLocked(k.reply)
 		}
 		return
 	}
-	if m.Type != message.Confirmable || len(m.Token) == 0 {
+	standard := a.cfg.Options != nil
+	if !standard && (m.Type != message.Confirmable || len(m.Token) == 0) {
 		a.count.malformed.Add(1) // this package confirms everything
 		return
 	}
-	o, err := readOptions(m.Options)
-	in := &incoming{mid: m.MessageID, token: m.Token, key: string(m.Token)}
+	o, err := readOptions(m.Options, a.cfg.Options)
+	in := &incoming{mid: m.MessageID, token: m.Token, key: string(m.Token), casual: m.Type != message.Confirmable, observe: -1}
+	if standard {
+		in.key, in.resource, in.observe = "token "+in.key, resource(m), o.observe
+	}
 	if o.tagged {
-		in.key = o.tag
+		in.key = o.tag + in.resource
+	}
+	if o.block2.given {
+		in.blockSize = o.block2.size
 	}
 	switch {
 	case err != nil:
@@ -48,7 +60,7 @@ func (a *Association) requestLocked(m *message.Message) {
 	case o.block1.given:
 		a.uploadLocked(in, m, o)
 	default:
-		a.handleLocked(in, Request{Method: m.Code, Payload: m.Payload})
+		a.handleLocked(in, Request{Method: m.Code, Payload: m.Payload, Options: m.Options})
 	}
 }
 
@@ -57,11 +69,15 @@ func (a *Association) refuseLocked(in *incoming, code codes.Code) {
 	a.answerLocked(in, code, nil, nil)
 }
 
-// answerLocked answers in the acknowledgement.
+// answerLocked answers in the acknowledgement, or casually where the request was so.
 func (a *Association) answerLocked(in *incoming, code codes.Code, options message.Options, payload []byte) {
-	reply := a.emitLocked(message.Message{
+	m := message.Message{
 		Type: message.Acknowledgement, Code: code, MessageID: in.mid, Token: in.token, Options: options, Payload: payload,
-	})
+	}
+	if in.casual {
+		m.Type, m.MessageID = message.NonConfirmable, int32(a.nextMIDLocked())
+	}
+	reply := a.emitLocked(m)
 	if in.known == nil {
 		in.known = a.seen.add(uint16(in.mid))
 	}
@@ -76,10 +92,15 @@ func (a *Association) handleLocked(in *incoming, req Request) {
 	}
 	a.handling++
 	in.known = a.seen.add(uint16(in.mid))
-	in.timer = time.AfterFunc(ackDelay, func() { a.acknowledge(in) })
+	if !in.casual {
+		in.timer = time.AfterFunc(ackDelay, func() { a.acknowledge(in) })
+	}
+	req.Observer = a.observerLocked(in)
 	a.work.Go(func() {
 		res := a.cfg.Handle(a.ctx, req)
+		res = req.Observer.settle(res)
 		a.answer(in, res)
+		req.Observer.begin()
 	})
 }
 
@@ -98,12 +119,17 @@ func (a *Association) answer(in *incoming, res Response) {
 	a.mu.Lock()
 	a.handling--
 	in.answered = true
-	in.timer.Stop()
+	if in.timer != nil {
+		in.timer.Stop()
+	}
 	if a.closed {
 		a.mu.Unlock()
 		return
 	}
-	options, payload := a.downloads.begin(in.key, res.Payload, a.cfg.Path().block())
+	options, payload := a.firstBlockLocked(in, res)
+	if in.resource != "" && in.received.given {
+		options = inOrder(options, uintOption(message.Block1, in.received.encode())) // RFC 7959, section 2.3
+	}
 	if in.known.reply == nil {
 		a.answerLocked(in, res.Code, options, payload)
 		a.mu.Unlock()

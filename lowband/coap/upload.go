@@ -15,17 +15,24 @@ const maxUploads = 8
 
 // upload is the body of a request that arrives in blocks.
 type upload struct {
-	key    string
-	method codes.Code
-	body   []byte
+	key      string
+	resource string // "" where the key says all
+	method   codes.Code
+	body     []byte
 }
 
 // uploads are the transfers under way, oldest first. The association's lock guards it.
 type uploads struct{ list []*upload }
 
-func (u *uploads) find(key string) *upload {
+// find returns the transfer with a key; where there is none, the latest one to the resource.
+func (u *uploads) find(key, resource string) *upload {
 	for _, up := range u.list {
 		if up.key == key {
+			return up
+		}
+	}
+	for _, up := range slices.Backward(u.list) {
+		if resource != "" && up.resource == resource {
 			return up
 		}
 	}
@@ -41,12 +48,12 @@ func (u *uploads) remove(key string) {
 	}
 }
 
-func (u *uploads) begin(key string, method codes.Code) *upload {
-	u.remove(key)
+func (u *uploads) begin(in *incoming, method codes.Code) *upload {
+	u.remove(in.key)
 	if len(u.list) == maxUploads {
 		u.list = slices.Delete(u.list, 0, 1)
 	}
-	up := &upload{key: key, method: method}
+	up := &upload{key: in.key, resource: in.resource, method: method}
 	u.list = append(u.list, up)
 	return up
 }
@@ -59,16 +66,16 @@ func (a *Association) uploadLocked(in *incoming, m *message.Message, o options) 
 		a.refuseLocked(in, codes.BadRequest)
 		return
 	}
-	up := a.uploads.find(in.key)
+	up := a.uploads.find(in.key, in.resource)
 	if b.num == 0 {
-		up = a.uploads.begin(in.key, m.Code)
+		up = a.uploads.begin(in, m.Code)
 	}
 	if up == nil || up.method != m.Code || len(up.body) != b.num*b.size {
 		a.refuseLocked(in, codes.RequestEntityIncomplete)
 		return
 	}
 	if len(up.body)+len(m.Payload) > a.cfg.MaxBody || o.size > a.cfg.MaxBody {
-		a.uploads.remove(in.key)
+		a.uploads.remove(up.key)
 		a.refuseLocked(in, codes.RequestEntityTooLarge)
 		return
 	}
@@ -77,13 +84,17 @@ func (a *Association) uploadLocked(in *incoming, m *message.Message, o options) 
 		a.answerLocked(in, codes.Continue, message.Options{uintOption(message.Block1, b.encode())}, nil)
 		return
 	}
-	a.uploads.remove(in.key)
-	a.handleLocked(in, Request{Method: up.method, Payload: up.body})
+	a.uploads.remove(up.key)
+	in.received = b
+	a.handleLocked(in, Request{Method: up.method, Payload: up.body, Options: m.Options})
 }
 
 // Do sends a request and returns the peer's answer, both in blocks where they are large. It gives up when ctx ends, and
 // when the peer acknowledges nothing. Errors of the transport are *TimeoutError, *TransferError, ErrReset and ErrClosed.
 func (a *Association) Do(ctx context.Context, req Request) (Response, error) {
+	if a.cfg.Options != nil {
+		return a.doStandard(ctx, req)
+	}
 	if len(req.Payload) <= single {
 		m := message.Message{Code: req.Method, Payload: req.Payload}
 		first, err := a.confirm(ctx, m, a.cfg.Path().block(), true)

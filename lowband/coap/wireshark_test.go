@@ -30,7 +30,7 @@ func TestWiresharkReadsIt(t *testing.T) {
 			return echo(ctx, req)
 		})
 		for _, size := range []int{0, 1, 100, 5000} {
-			if _, err := client.Do(t.Context(), Request{5, bytes.Repeat([]byte("x"), size)}); err != nil {
+			if _, err := client.Do(t.Context(), Request{Method: 5, Payload: bytes.Repeat([]byte("x"), size)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -1,8 +1,8 @@
 // Package proxy puts a Matrix client and a homeserver, both as they are, on a low-bandwidth link: [Near] is an HTTP
 // server for clients that passes their requests on through package lowband, and [Far] stands in front of the homeserver.
 //
-// An access token crosses the link once per session, as everything that is repeated. CORS is answered near the client.
-// Long polls of /sync are held by the far side; there is no Observe.
+// Between the two there is either package lowband, whose messages are the shortest, or MSC3079 as it is proposed (standard.go),
+// of which one side may be somebody else's. An access token crosses the link once per session. CORS is answered near the client.
 package proxy
 
 import (
@@ -35,7 +35,14 @@ type NearConfig struct {
 // Near is the side of the clients. It is an http.Handler.
 //
 //	NewNear -> (Serve, ServeHTTP) -> Close
-type Near struct{ endpoint *lowband.Endpoint }
+type Near struct{ endpoint nearEnd }
+
+// nearEnd is what carries requests to the far side.
+type nearEnd interface {
+	http.RoundTripper
+	Serve() error
+	Close() error
+}
 
 // NewNear makes the side of the clients. It starts nothing. Its own key is a new one each time: clients are known by
 // their access tokens.
@@ -115,21 +122,30 @@ type FarConfig struct {
 // Far is the side of the homeserver.
 //
 //	NewFar -> Serve -> Close
-type Far struct{ endpoint *lowband.Endpoint }
+type Far struct{ endpoint farEnd }
+
+type farEnd interface {
+	Serve() error
+	Close() error
+}
 
 // NewFar makes the side of the homeserver. It starts nothing. It tells its key to whoever asks.
 func NewFar(c FarConfig) *Far {
-	pass := &httputil.ReverseProxy{
-		Transport: c.Transport,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(c.Target) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			unreachable(w, err)
-		},
-	}
+	pass := passOn(c.Target, c.Transport)
 	return &Far{endpoint: lowband.New(lowband.Config{
 		Name: c.Target.Host, Conn: c.Conn, Key: c.Key, Directory: farDirectory{c.Path}, Handler: pass, Coder: shorthand.NewCoder(),
 		TellKey: true,
 	})}
+}
+
+func passOn(target *url.URL, transport http.RoundTripper) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: transport,
+		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			unreachable(w, err)
+		},
+	}
 }
 
 // Serve carries datagrams until the proxy is closed; the error is then net.ErrClosed.

@@ -1,6 +1,9 @@
 package shorthand
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // keyNames lists the integer keys in order, from 1 on. The first 104 are version 1 of MSC3079's appendix A; those
 // behind them are this package's, for the server-server API. A number is never given to another key.
@@ -152,3 +155,16 @@ func (n *names) text(simple byte) (string, bool) {
 	}
 	return n.strings[index], true
 }
+
+// Lengths of the tables of MSC3079, version 1.
+const (
+	standardKeys  = 104
+	standardPaths = 57
+)
+
+// StandardKeys returns the keys of MSC3079's appendix A; the first one has the number 1.
+func StandardKeys() []string { return strings.Fields(keyNames)[:standardKeys] }
+
+// StandardPaths returns the paths of MSC3079's appendix B in the order of its characters 0-9, A-Z, a-u. A star stands for
+// one argument. All but the first are below /_matrix/client/r0.
+func StandardPaths() []string { return slices.Clone(clientPaths[:standardPaths]) }

@@ -1,0 +1,398 @@
+package msc3079
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"meshsim/lowband/coap"
+	"meshsim/lowband/records"
+	"meshsim/lowband/shorthand"
+)
+
+// ClientConfig says where the server is. Records and Server are needed.
+type ClientConfig struct {
+	Records records.Config // without Accept
+	Server  net.Addr
+	Path    coap.Path
+	MaxBody int // bytes of a body in either direction; 0 for 8 MiB
+	// Heartbeat is how often a silent server is asked whether it is still there while a sync waits; 0 for a minute.
+	Heartbeat time.Duration
+	Tap       Tap
+}
+
+// Client is an http.RoundTripper for the client-server API. Long polls of /sync become observations; they cost nothing
+// while nothing happens, but for the heartbeat. It is safe for concurrent use.
+//
+//	NewClient -> (Serve, RoundTrip) -> Close
+type Client struct {
+	cfg     ClientConfig
+	codec   *Codec
+	paths   paths
+	records *records.Endpoint
+	ctx     context.Context // ended by Close
+	end     context.CancelFunc
+
+	mu        sync.Mutex // guards what follows
+	links     []*link
+	followers map[string]*follower
+}
+
+// maxLinks bounds the sessions, of which each access token has one.
+const maxLinks = 64
+
+// link is a session with the server. An access token is remembered by the session, so each has its own.
+type link struct {
+	client  *Client
+	ready   chan struct{} // closed once the handshake is over
+	err     error         // of the handshake
+	session *records.Session
+	coap    *coap.Association
+
+	// Guarded by the client's lock.
+	token string // whose session it is; "" while nobody has claimed it
+	told  string // the token that the server has
+	known bool   // whether the server has the version of the keys, or does not want to know it
+	used  time.Time
+}
+
+// NewClient makes a client. It starts nothing.
+func NewClient(cfg ClientConfig) (*Client, error) {
+	if cfg.MaxBody == 0 {
+		cfg.MaxBody = defaultMaxBody
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = time.Minute
+	}
+	codec, err := NewCodec()
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := records.New(cfg.Records)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, codec: codec, paths: newPaths(), records: endpoint, followers: map[string]*follower{}}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	return c, nil
+}
+
+// Serve carries datagrams until the client is closed; the error is then net.ErrClosed.
+func (c *Client) Serve() error { return c.records.Run() }
+
+// Close ends every request. It is idempotent.
+func (c *Client) Close() error {
+	c.end()
+	err := c.records.Close()
+	c.mu.Lock()
+	links := c.links
+	c.links = nil
+	c.mu.Unlock()
+	for _, l := range links {
+		l.close()
+	}
+	return err
+}
+
+// RoundTrip implements http.RoundTripper. What may be repeated is sent again in a new session when the session is lost.
+func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
+	ask, err := c.ask(req)
+	if err != nil {
+		return nil, err
+	}
+	if query := ask.target.Query(); observable(req, query) {
+		res, err := c.follow(req.Context(), ask, query)
+		return answer(req, res), err
+	}
+	for {
+		l, err := c.link(req.Context(), ask.token)
+		if err != nil {
+			return nil, err
+		}
+		res, err := l.do(req.Context(), ask)
+		switch {
+		case err == nil:
+			return answer(req, res), nil
+		case c.ctx.Err() != nil || req.Context().Err() != nil:
+			return nil, err
+		case !errors.Is(err, coap.ErrClosed) || req.Method == http.MethodPost:
+			return nil, err
+		}
+	}
+}
+
+// ask is a request on its way to become CoAP.
+type ask struct {
+	method  string
+	target  *url.URL
+	token   string
+	payload []byte
+	format  uint16
+}
+
+// ask takes a request apart. A token in the query goes where all tokens go.
+func (c *Client) ask(req *http.Request) (ask, error) {
+	u := *req.URL
+	a := ask{method: req.Method, target: &u, token: bearer(req.Header.Get("Authorization"))}
+	if query := u.Query(); query.Has("access_token") {
+		a.token = query.Get("access_token")
+		query.Del("access_token")
+		u.RawQuery = query.Encode()
+	}
+	if query := u.Query(); isSync(u.Path) && query.Get("timeout") == "0" {
+		query.Del("timeout") // it is the default (client-server specification, GET /sync)
+		u.RawQuery = query.Encode()
+	}
+	if _, ok := methodCodes[req.Method]; !ok {
+		return a, fmt.Errorf("msc3079: CoAP has no method %s", req.Method)
+	}
+	if req.Body == nil || req.Body == http.NoBody {
+		return a, nil
+	}
+	defer req.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(req.Body, int64(c.cfg.MaxBody)+1))
+	if err != nil {
+		return a, fmt.Errorf("msc3079: read the body of the request: %w", err)
+	}
+	if len(body) > c.cfg.MaxBody {
+		return a, &shorthand.SizeError{Limit: c.cfg.MaxBody}
+	}
+	if len(body) == 0 {
+		return a, nil
+	}
+	c.step(true, "HTTP request", req.Method+" "+req.URL.RequestURI()+" "+string(body), len(body))
+	a.format = formatCBOR
+	if a.payload, err = c.codec.FromJSON(body, true); err != nil {
+		a.payload, a.format = body, formatBytes
+		return a, nil
+	}
+	c.step(true, "CBOR request", Diagnose(a.payload), len(a.payload))
+	return a, nil
+}
+
+func (c *Client) step(sent bool, stage, text string, size int) {
+	if c.cfg.Tap.Step != nil {
+		c.cfg.Tap.Step(Step{sent, stage, text, size})
+	}
+}
+
+// link finds or makes the session of a token. Whoever has no token uses any.
+func (c *Client) link(ctx context.Context, token string) (*link, error) {
+	c.mu.Lock()
+	l := c.linkLocked(token)
+	if l == nil {
+		l = &link{client: c, ready: make(chan struct{}), token: token}
+		c.links = append(c.links, l)
+		go l.dial()
+	}
+	l.used = time.Now()
+	surplus := c.surplusLocked()
+	c.mu.Unlock()
+	if surplus != nil {
+		surplus.lost()
+	}
+	select {
+	case <-l.ready:
+		return l, l.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (c *Client) linkLocked(token string) *link {
+	for _, l := range c.links {
+		if token == "" || l.token == token {
+			return l
+		}
+	}
+	for _, l := range c.links {
+		if l.token == "" {
+			l.token = token
+			return l
+		}
+	}
+	return nil
+}
+
+// surplusLocked takes the session out that was not used for the longest time, where there are too many.
+func (c *Client) surplusLocked() *link {
+	if len(c.links) <= maxLinks {
+		return nil
+	}
+	oldest := c.links[0]
+	for _, l := range c.links {
+		if l.used.Before(oldest.used) {
+			oldest = l
+		}
+	}
+	return oldest
+}
+
+func (l *link) dial() {
+	c := l.client
+	session, err := c.records.Dial(c.ctx, c.cfg.Server, func(s *records.Session) records.Handler {
+		l.session = s
+		l.coap = coap.New(coap.Config{
+			Send: tapped(c.cfg.Tap, s), Path: func() coap.Path { return c.cfg.Path }, Options: understood, MaxBody: c.cfg.MaxBody,
+			Handle: func(context.Context, coap.Request) coap.Response {
+				return coap.Response{Code: coap.StatusCode(http.StatusNotFound)}
+			},
+			Silent: func(since time.Time) {
+				if s.Heard().Before(since) {
+					go l.lost()
+				}
+			},
+		})
+		return records.Handler{Receive: received(c.cfg.Tap, s, l.coap), Lost: l.lost}
+	})
+	if err != nil {
+		l.err = err
+		c.forget(l)
+	} else {
+		l.session = session
+	}
+	close(l.ready)
+}
+
+func (c *Client) forget(gone *link) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, l := range c.links {
+		if l == gone {
+			c.links = append(c.links[:i:i], c.links[i+1:]...)
+			return
+		}
+	}
+}
+
+// lost ends a session that does not answer; the next request makes another one.
+func (l *link) lost() {
+	l.client.forget(l)
+	<-l.ready
+	l.close()
+}
+
+func (l *link) close() {
+	<-l.ready
+	if l.err == nil {
+		l.coap.Close()
+		l.session.Close()
+	}
+}
+
+// options are those of a request, with what the server does not have yet.
+func (l *link) options(a ask) (message.Options, error) {
+	list, err := l.client.paths.targetOptions(a.target)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.payload) > 0 {
+		list = append(list, uintOption(message.ContentFormat, a.format))
+	}
+	if a.method == http.MethodGet {
+		list = append(list, uintOption(message.Accept, formatDeflated))
+	}
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	if a.token != "" && l.told != a.token {
+		list = append(list, message.Option{ID: optionToken, Value: []byte(a.token)})
+	}
+	if !l.known && len(a.payload) == 0 {
+		list = append(list, uintOption(optionVersion, Version))
+	}
+	return list, nil
+}
+
+// has notes that the server has got a request of this session.
+func (l *link) has(a ask) {
+	// Integer keys in a body say that their version is 1 (MSC3079, "Versioning").
+	_, numbered, _ := l.client.codec.ToJSON(a.payload)
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	l.known = l.known || numbered || len(a.payload) == 0
+	if a.token != "" {
+		l.told = a.token
+	}
+}
+
+func (l *link) do(ctx context.Context, a ask) (shorthand.Response, error) {
+	list, err := l.options(a)
+	if err != nil {
+		return shorthand.Response{}, err
+	}
+	res, err := l.coap.Do(ctx, coap.Request{Method: methodCodes[a.method], Payload: a.payload, Options: list})
+	if err != nil {
+		return shorthand.Response{}, err
+	}
+	if res.Code == codes.BadOption && l.withhold() {
+		return l.do(ctx, a)
+	}
+	l.has(a)
+	return l.client.response(res)
+}
+
+// withhold no longer tells the version to a server that does not know option 257. It is false if it was not told before.
+func (l *link) withhold() bool {
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	told := !l.known
+	l.known = true
+	return told
+}
+
+// response makes an HTTP answer of the server's.
+func (c *Client) response(res coap.Response) (shorthand.Response, error) {
+	out := shorthand.Response{Status: answerStatus(res.Code), Header: http.Header{}, Body: res.Payload}
+	if len(res.Payload) == 0 {
+		return out, nil
+	}
+	format, given := uintOf(res.Options, message.ContentFormat)
+	switch {
+	case given && (format == formatCBOR || format == formatDeflated):
+		item, err := res.Payload, error(nil)
+		if format == formatDeflated {
+			c.step(false, "deflated answer", "", len(item))
+			if item, err = inflate(item, c.cfg.MaxBody); err != nil {
+				return out, err
+			}
+		}
+		c.step(false, "CBOR answer", Diagnose(item), len(item))
+		text, _, err := c.codec.ToJSON(item)
+		if err != nil {
+			return out, err
+		}
+		c.step(false, "HTTP answer", string(text), len(text))
+		out.Body = text
+		out.Header.Set("Content-Type", "application/json")
+	case given && format == formatJSON:
+		out.Header.Set("Content-Type", "application/json")
+	case given && format == formatBytes:
+		out.Header.Set("Content-Type", "application/octet-stream")
+	default: // a diagnostic text (RFC 7252, section 5.5.2)
+		out.Header.Set("Content-Type", "application/json")
+		out.Body = []byte(`{"errcode":"M_UNKNOWN","error":` + strconv.QuoteToASCII(string(res.Payload)) + `}`)
+	}
+	return out, nil
+}
+
+func answer(req *http.Request, res shorthand.Response) *http.Response {
+	if res.Status == 0 {
+		return nil
+	}
+	return &http.Response{
+		Status: fmt.Sprintf("%d %s", res.Status, http.StatusText(res.Status)), StatusCode: res.Status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: res.Header,
+		Body: io.NopCloser(bytes.NewReader(res.Body)), ContentLength: int64(len(res.Body)), Request: req,
+	}
+}

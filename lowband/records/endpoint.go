@@ -1,0 +1,401 @@
+package records
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// PSK is a pre-shared key and whose it is.
+type PSK struct {
+	Identity string
+	Key      []byte
+}
+
+// Config says what an endpoint is given. Conn is needed, and one of PSK, Certificates, Roots and Insecure.
+type Config struct {
+	Conn net.PacketConn // the endpoint closes it
+	// Accept is told of each session that a peer begins, before its first datagram is handed over; nil takes none.
+	Accept func(*Session) Handler
+	// PSKs are the keys that peers may have; the first one is this end's own when it dials.
+	PSKs []PSK
+	// Certificates are this end's as a server.
+	Certificates []tls.Certificate
+	// Roots say which servers are believed when this end dials; ServerName is the name in their certificate.
+	Roots      *x509.CertPool
+	ServerName string
+	// Insecure leaves datagrams as they are: everybody on the way reads and changes them.
+	Insecure bool
+	// KeyLog is told the keys of each session in the format of NSS, for Wireshark; nil for nobody.
+	KeyLog io.Writer
+	// Flight is how long a flight of the handshake may take there and back; 0 for a second.
+	Flight time.Duration
+}
+
+// Handler is what a session's user hangs into it.
+type Handler struct {
+	// Receive takes a datagram of the peer. It does not keep the slice. Calls do not overlap.
+	Receive func(datagram []byte)
+	// Lost is called once when the session is over, on a goroutine of its own; not after Close.
+	Lost func()
+}
+
+// Stats counts what an endpoint has seen. All numbers only grow.
+type Stats struct {
+	Received   uint64 // datagrams
+	Refused    uint64 // that belong to no session and begin none
+	Handshakes uint64 // that were completed
+	Failed     uint64 // that were not
+}
+
+const (
+	maxHandshakes = 64
+	maxSessions   = 4096
+	// maxDatagram is the largest UDP payload that is read whole; a longer one is not of this protocol.
+	maxDatagram = 2048
+	// cidLen is the length of the connection ids that this end gives.
+	cidLen = 2
+	// flights is how many flights without an answer a handshake may wait for, each twice as long as the one before.
+	flights = 31
+)
+
+// Endpoint carries all sessions of one PacketConn. It is safe for concurrent use.
+//
+//	New -> (Run, Dial) -> Close
+type Endpoint struct {
+	cfg   Config
+	ctx   context.Context // ended by Close
+	end   context.CancelFunc
+	work  sync.WaitGroup
+	count struct{ received, refused, handshakes, failed atomic.Uint64 }
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	byAddr   map[string]*places
+	byCID    map[uint16]*flow
+	nextCID  uint16
+	pending  []*flow // oldest first
+	sessions []*Session
+}
+
+// places are the flows of one address: the session in force, and one that is being set up.
+type places struct{ settled, pending *flow }
+
+// New makes an endpoint. It starts nothing.
+func New(cfg Config) (*Endpoint, error) {
+	if !cfg.Insecure && len(cfg.PSKs) == 0 && len(cfg.Certificates) == 0 && cfg.Roots == nil {
+		return nil, errors.New("records: neither a pre-shared key nor a certificate is given")
+	}
+	if cfg.Flight <= 0 {
+		cfg.Flight = time.Second
+	}
+	e := &Endpoint{cfg: cfg, byAddr: make(map[string]*places), byCID: make(map[uint16]*flow)}
+	e.ctx, e.end = context.WithCancel(context.Background())
+	return e, nil
+}
+
+// Stats returns the counters.
+func (e *Endpoint) Stats() Stats {
+	return Stats{
+		Received: e.count.received.Load(), Refused: e.count.refused.Load(),
+		Handshakes: e.count.handshakes.Load(), Failed: e.count.failed.Load(),
+	}
+}
+
+// ErrClosed is returned by Dial once the endpoint is closed.
+var ErrClosed = errors.New("records: the endpoint is closed")
+
+// Run reads datagrams until the connection fails or is closed, and returns why. Close makes it return net.ErrClosed.
+func (e *Endpoint) Run() error {
+	buf := make([]byte, maxDatagram)
+	for {
+		n, from, err := e.cfg.Conn.ReadFrom(buf)
+		if err != nil {
+			if e.ctx.Err() != nil {
+				return net.ErrClosed
+			}
+			return err
+		}
+		e.count.received.Add(1)
+		e.take(append([]byte(nil), buf[:n]...), from)
+	}
+}
+
+// Close ends all sessions and closes the connection. It is idempotent.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	already := e.closed
+	e.closed = true
+	open := append([]*Session(nil), e.sessions...)
+	waiting := append([]*flow(nil), e.pending...)
+	e.mu.Unlock()
+	if already {
+		return nil
+	}
+	for _, s := range open {
+		s.Close()
+	}
+	e.end()
+	for _, f := range waiting {
+		f.Close()
+	}
+	err := e.cfg.Conn.Close()
+	e.work.Wait()
+	return err
+}
+
+// The first byte of a record (RFC 6347, section 4.1; RFC 9146, section 5).
+const (
+	recordHandshake = 22
+	recordCID       = 25
+	recordHeader    = 13
+	recordEpoch     = 3  // where the epoch stands
+	recordConnID    = 11 // where a connection id stands
+	helloFromClient = 1
+)
+
+// take gives a datagram to the flow that it belongs to.
+func (e *Endpoint) take(b []byte, from net.Addr) {
+	if e.cfg.Insecure {
+		e.takePlain(b, from)
+		return
+	}
+	if len(b) < recordHeader {
+		e.count.refused.Add(1)
+		return
+	}
+	if b[0] == recordCID {
+		e.mu.Lock()
+		f := e.byCID[binary.BigEndian.Uint16(b[recordConnID:])]
+		e.mu.Unlock()
+		if f == nil {
+			e.count.refused.Add(1)
+			return
+		}
+		f.put(b, from)
+		return
+	}
+	begins := b[0] == recordHandshake && binary.BigEndian.Uint16(b[recordEpoch:]) == 0 && len(b) > recordHeader && b[recordHeader] == helloFromClient
+	e.mu.Lock()
+	p := e.byAddr[from.String()]
+	if (p == nil || p.pending == nil) && begins && e.cfg.Accept != nil && !e.closed {
+		p = e.greetLocked(from)
+	}
+	var to places
+	if p != nil {
+		to = *p
+	}
+	e.mu.Unlock()
+	if to.settled == nil && to.pending == nil {
+		e.count.refused.Add(1)
+		return
+	}
+	if to.pending != nil {
+		to.pending.put(b, from)
+	}
+	if to.settled != nil && !begins {
+		to.settled.put(b, from)
+	}
+}
+
+// greetLocked begins a handshake that a peer wants.
+func (e *Endpoint) greetLocked(from net.Addr) *places {
+	f := newFlow(e, from)
+	f.cid = e.newCIDLocked(f)
+	p := e.placeLocked(f)
+	e.work.Go(func() { e.serve(f) })
+	return p
+}
+
+// placeLocked notes a flow whose handshake begins; the oldest handshake gives way where there are too many.
+func (e *Endpoint) placeLocked(f *flow) *places {
+	if len(e.pending) >= maxHandshakes {
+		oldest := e.pending[0]
+		e.forgetLocked(oldest)
+		go oldest.Close()
+	}
+	e.pending = append(e.pending, f)
+	p := e.byAddr[f.begun]
+	if p == nil {
+		p = &places{}
+		e.byAddr[f.begun] = p
+	}
+	p.pending = f
+	return p
+}
+
+// newCIDLocked finds a connection id that nobody has.
+func (e *Endpoint) newCIDLocked(f *flow) []byte {
+	for {
+		e.nextCID++
+		if e.byCID[e.nextCID] == nil {
+			e.byCID[e.nextCID] = f
+			return binary.BigEndian.AppendUint16(nil, e.nextCID)
+		}
+	}
+}
+
+// settleLocked makes a flow whose handshake is complete the one of its address.
+func (e *Endpoint) settleLocked(f *flow) (old *flow) {
+	e.pending = without(e.pending, f)
+	p := e.byAddr[f.begun]
+	if p == nil {
+		p = &places{}
+		e.byAddr[f.begun] = p
+	}
+	old = p.settled
+	p.settled = f
+	if p.pending == f {
+		p.pending = nil
+	}
+	return old
+}
+
+func (e *Endpoint) forgetLocked(f *flow) {
+	e.pending = without(e.pending, f)
+	if len(f.cid) == cidLen {
+		delete(e.byCID, binary.BigEndian.Uint16(f.cid))
+	}
+	p := e.byAddr[f.begun]
+	if p == nil {
+		return
+	}
+	if p.settled == f {
+		p.settled = nil
+	}
+	if p.pending == f {
+		p.pending = nil
+	}
+	if *p == (places{}) {
+		delete(e.byAddr, f.begun)
+	}
+}
+
+func without[T comparable](list []T, gone T) []T {
+	for i, x := range list {
+		if x == gone {
+			return append(list[:i:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// begin makes a session of a flow that is ready, and hands it what the user hangs into it.
+func (e *Endpoint) begin(s *Session, user func(*Session) Handler) error {
+	s.handler = user(s)
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return ErrClosed
+	}
+	var oldest *Session
+	if len(e.sessions) >= maxSessions {
+		oldest = e.sessions[0]
+	}
+	e.sessions = append(e.sessions, s)
+	replaced := e.settleLocked(s.flow)
+	if replaced != nil {
+		for _, other := range e.sessions {
+			if other.flow == replaced && other != s {
+				oldest = other
+			}
+		}
+	}
+	e.mu.Unlock()
+	if oldest != nil {
+		oldest.lose()
+	}
+	return nil
+}
+
+// serve completes the handshake that a peer has begun, and reads until the session ends.
+func (e *Endpoint) serve(f *flow) {
+	conn, err := e.shake(e.ctx, f, true)
+	if err != nil {
+		e.count.failed.Add(1)
+		e.drop(f)
+		return
+	}
+	s := &Session{endpoint: e, flow: f, secure: conn, peer: string(conn.identity)}
+	if e.begin(s, e.cfg.Accept) != nil {
+		e.drop(f)
+		return
+	}
+	e.count.handshakes.Add(1)
+	s.read()
+}
+
+// Dial makes a session with a peer; it returns once the handshake is complete.
+func (e *Endpoint) Dial(ctx context.Context, to net.Addr, user func(*Session) Handler) (*Session, error) {
+	f := newFlow(e, to)
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, ErrClosed
+	}
+	e.placeLocked(f)
+	e.mu.Unlock()
+	s := &Session{endpoint: e, flow: f, peer: to.String()}
+	if !e.cfg.Insecure {
+		conn, err := e.shake(ctx, f, false)
+		if err != nil {
+			e.count.failed.Add(1)
+			e.drop(f)
+			return nil, fmt.Errorf("records: handshake with %v: %w", to, err)
+		}
+		s.secure = conn
+	}
+	if err := e.begin(s, user); err != nil {
+		e.drop(f)
+		return nil, err
+	}
+	e.count.handshakes.Add(1)
+	e.work.Go(s.read)
+	return s, nil
+}
+
+// takePlain is take without records: a session is an address.
+func (e *Endpoint) takePlain(b []byte, from net.Addr) {
+	e.mu.Lock()
+	p := e.byAddr[from.String()]
+	var f *flow
+	switch {
+	case p != nil && p.settled != nil:
+		f = p.settled
+	case p != nil:
+		f = p.pending
+	case e.cfg.Accept == nil || e.closed:
+	default:
+		f = newFlow(e, from)
+		e.placeLocked(f)
+		e.work.Go(func() {
+			s := &Session{endpoint: e, flow: f, peer: from.String()}
+			if e.begin(s, e.cfg.Accept) != nil {
+				e.drop(f)
+				return
+			}
+			s.read()
+		})
+	}
+	e.mu.Unlock()
+	if f == nil {
+		e.count.refused.Add(1)
+		return
+	}
+	f.put(b, from)
+}
+
+func (e *Endpoint) drop(f *flow) {
+	e.mu.Lock()
+	e.forgetLocked(f)
+	e.mu.Unlock()
+	f.Close()
+}
