@@ -23,6 +23,8 @@ func (v view) server(s mesh.Server) Server {
 		State:           string(s.State),
 		Reason:          s.Reason,
 		Log:             s.LogTail,
+		Gateway:         string(s.Gateway),
+		Unseen:          s.Unseen,
 		ClientURL:       "http://" + s.Name + "." + v.authority,
 		ClientPort:      port,
 		ClientPortError: portError,

@@ -41,6 +41,10 @@ type Server struct {
 	ClientPortError string `json:"client_port_error,omitempty"`
 	IPv4            string `json:"ipv4"`
 	IPv6            string `json:"ipv6"`
+	// Gateway is what stands between the server and the mesh, once it has run; Unseen says in a sentence what of it is not
+	// observable, and is absent where all is.
+	Gateway string `json:"gateway,omitempty" enum:"observed,pass-through,none"`
+	Unseen  string `json:"unseen,omitempty"`
 }
 
 // LinkParams are the parameters in force for one direction of a link.

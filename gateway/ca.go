@@ -61,6 +61,20 @@ func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
 }
 
+// ServerPEM returns the certificate of a server name and its private key, for homeservers that end TLS themselves.
+func (ca *CA) ServerPEM(name string) (certificate, key []byte, err error) {
+	c, err := ca.Certificate(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("gateway: encode the private key of %q: %w", name, err)
+	}
+	certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Leaf.Raw})
+	return certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+}
+
 // Certificate returns the certificate of a server name, the same one every time.
 func (ca *CA) Certificate(name string) (*tls.Certificate, error) {
 	ca.mu.Lock()
@@ -104,8 +118,9 @@ func newTemplate(name string) *x509.Certificate {
 }
 
 // curves leaves out the post-quantum key shares that Go sends by default: they would add 2.2 KB, three minutes at
-// 100 bit/s, to every handshake, and nothing here outlives the process.
-var curves = []tls.CurveID{tls.X25519}
+// 100 bit/s, to every handshake, and nothing here outlives the process. P-256, two bytes more, is for homeservers that end
+// TLS themselves and know no other curve, as Synapse.
+var curves = []tls.CurveID{tls.X25519, tls.CurveP256}
 
 // serverTLS is the configuration of the accepting side of a server.
 func (ca *CA) serverTLS(name string) *tls.Config {

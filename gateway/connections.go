@@ -87,3 +87,6 @@ func (c *countedConn) Close() error {
 	c.closed()
 	return c.Conn.Close()
 }
+
+// CloseWrite ends what is written and goes on reading.
+func (c *countedConn) CloseWrite() error { return closeWrite(c.Conn) }

@@ -78,6 +78,9 @@ type Config struct {
 	// homeservers that cannot say themselves when they have processed an event.
 	ReportReceived bool
 
+	// PassThrough makes the proxy a tunnel in which the homeserver's own TLS passes to the peer: nothing inside is seen.
+	PassThrough bool
+
 	Logger *slog.Logger // optional
 }
 

@@ -6,17 +6,23 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
+
+	"meshsim/telemetry"
 )
 
 // ServeProxy is an HTTPS proxy for a homeserver that the gateway does not share a process with: it answers CONNECT on
 // the connections of ln, ends the TLS inside with the peer's name, and passes the requests on over a connection to the
 // peer's gateway that belongs to this one alone (relay.go). CONNECT is answered once that connection stands, so that
 // failures look to the homeserver as they would without a proxy. Port 443, where homeservers look for a .well-known
-// first, is refused at once: the mesh has none.
+// first, is refused at once: the mesh has none. With Config.PassThrough the TLS is not ended and nothing inside is looked
+// at. Connections that do not come about are told to telemetry, as transactions without events.
 //
 // It returns when ln fails or the gateway is closed; the error is then http.ErrServerClosed.
 func (g *Gateway) ServeProxy(ln net.Listener) error {
@@ -66,8 +72,13 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	g.cfg.Connections.used(g)
-	far, err := g.connect(req.Context(), req.Host, g.peerTLS)
+	open := g.openRelay
+	if g.cfg.PassThrough {
+		open = g.openTunnel
+	}
+	far, carry, err := open(req.Context(), name, peer)
 	if err != nil {
+		g.notConnected(peer, err)
 		http.Error(w, err.Error(), proxyStatus(err))
 		return
 	}
@@ -77,8 +88,76 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		g.log.Debug("a homeserver left before its proxy answered", "server", g.cfg.Name, "peer", name, "error", err)
 		return
 	}
-	r := &relay{g: g, name: name, peer: peer.ID, near: tls.Server(near, g.cfg.CA.serverTLS(name)), far: far}
-	r.run()
+	carry(near)
+}
+
+// carrier carries what passes between the homeserver and a peer that is connected, until either closes.
+type carrier func(near net.Conn)
+
+// openRelay connects to a peer's gateway; TLS is ended at both ends.
+func (g *Gateway) openRelay(ctx context.Context, name string, peer Peer) (net.Conn, carrier, error) {
+	far, err := g.connect(ctx, net.JoinHostPort(name, strconv.Itoa(Port)), g.peerTLS)
+	if err != nil {
+		return nil, nil, err
+	}
+	return far, func(near net.Conn) {
+		r := &relay{g: g, name: name, peer: peer.ID, near: tls.Server(near, g.cfg.CA.serverTLS(name)), far: far}
+		r.run()
+	}, nil
+}
+
+// openTunnel connects to a peer and leaves TLS to the homeserver.
+func (g *Gateway) openTunnel(ctx context.Context, name string, _ Peer) (net.Conn, carrier, error) {
+	far, limit, err := g.dial(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	limit.stop()
+	return far, func(near net.Conn) { g.tunnelled(near, far) }, nil
+}
+
+// tunnelled passes bytes both ways until both have ended, or the gateway is closed.
+func (g *Gateway) tunnelled(near, far net.Conn) {
+	abort := func() {
+		near.Close()
+		far.Close()
+	}
+	detach := context.AfterFunc(g.ctx, abort)
+	defer detach()
+	defer abort()
+	var there sync.WaitGroup
+	there.Go(func() { pass(far, near) })
+	pass(near, far)
+	there.Wait()
+}
+
+// pass copies what comes from one connection to another, and its end.
+func pass(to, from net.Conn) {
+	if _, err := io.Copy(to, from); err != nil {
+		to.Close()
+		from.Close()
+		return
+	}
+	if closeWrite(to) != nil {
+		to.Close()
+	}
+}
+
+// closeWrite ends what is written to a connection, where it can be ended by itself.
+func closeWrite(conn net.Conn) error {
+	c, ok := conn.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return c.CloseWrite()
+}
+
+// notConnected tells telemetry of a connection that did not come about.
+func (g *Gateway) notConnected(peer Peer, err error) {
+	path, _ := g.cfg.Directory.Path(peer.ID)
+	g.cfg.Publisher.Publish(telemetry.Failed{
+		At: time.Now(), From: g.cfg.ID, To: peer.ID, Routes: path.Routes, Attempt: 1, Reason: err.Error(),
+	})
 }
 
 // proxyStatus is the status that says to a homeserver what went wrong (RFC 9110, 15.6).
@@ -115,3 +194,6 @@ type hijacked struct {
 
 // Read implements net.Conn.
 func (c *hijacked) Read(p []byte) (int, error) { return c.read.Read(p) }
+
+// CloseWrite ends what is written and goes on reading.
+func (c *hijacked) CloseWrite() error { return closeWrite(c.Conn) }

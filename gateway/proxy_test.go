@@ -29,8 +29,8 @@ type behindProxy struct {
 }
 
 // proxied starts the gateway of hs0 as a proxy. The returned function ends it.
-func (w *world) proxied() (stop func()) {
-	g, end := w.gateway(0, nil)
+func (w *world) proxied(change ...func(*Config)) (stop func()) {
+	g, end := w.gateway(0, nil, change...)
 	ln := w.pipes.listen(local)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = g.ServeProxy(ln) })
@@ -277,4 +277,65 @@ func TestTunnelsEnd(t *testing.T) {
 			t.Errorf("the gateway took %v to close", waited)
 		}
 	})
+}
+
+// A tunnel that is passed through carries the homeserver's own TLS: its certificate is the peer's, nothing inside is told
+// of, and one connection of the homeserver is one across the mesh.
+func TestPassThroughSeesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.rooms.Learn("!r:hs0", "11")
+		stop := w.proxied(func(cfg *Config) { cfg.PassThrough = true })
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
+			body, _ := io.ReadAll(req.Body)
+			fmt.Fprintf(rw, "%d", len(body))
+		})
+		defer stopPeer()
+		b, status, text := w.connect("hs1:8448")
+		if status != http.StatusOK {
+			t.Fatalf("CONNECT answered %d %s", status, text)
+		}
+		b.handshake("hs1")
+		body, _ := json.Marshal(transaction{Origin: "hs0", PDUs: []json.RawMessage{pdu("hello")}})
+		for range 2 {
+			if status, got := b.ask(put("/_matrix/federation/v1/send/t1", string(body))); status != http.StatusOK || got != fmt.Sprint(len(body)) {
+				t.Errorf("answer %d %s", status, got)
+			}
+		}
+		if n := w.pipes.dialled.Load(); n != 2 { // one to the proxy
+			t.Errorf("%d connections for two requests of one, want 1", n-1)
+		}
+		go stop() // the gateway's end takes the tunnel along
+		if _, err := b.read.ReadByte(); err == nil {
+			t.Error("the tunnel is open")
+		}
+		b.conn.Close()
+		synctest.Wait()
+		if len(w.notes.all) != 0 {
+			t.Errorf("told telemetry of %v", w.notes.all)
+		}
+	})
+}
+
+// A connection that does not come about is told to telemetry, in either mode.
+func TestFailedConnectIsTold(t *testing.T) {
+	for _, passThrough := range []bool{false, true} {
+		t.Run(fmt.Sprint("pass-through-", passThrough), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				stop := w.proxied(func(cfg *Config) { cfg.PassThrough = passThrough })
+				defer stop()
+				w.connect("hs2:8448")
+				w.connect("hs2:443")
+				w.connect("nobody:8448")
+				if len(w.notes.all) != 1 {
+					t.Fatalf("told %v, want one failure", w.notes.all)
+				}
+				n, ok := w.notes.all[0].(telemetry.Failed)
+				if !ok || n.From != 0 || n.To != 2 || n.Routes != 7 || n.Reason != "connect to hs2: dial tcp: connection refused" {
+					t.Errorf("told %+v", w.notes.all[0])
+				}
+			})
+		})
+	}
 }

@@ -133,22 +133,11 @@ func (g *Gateway) connect(ctx context.Context, address string, config *tls.Confi
 	if err != nil {
 		return nil, err
 	}
-	peer, ok := g.cfg.Directory.Lookup(name)
-	if !ok {
-		return nil, &Error{Stage: StageName, To: name}
-	}
-	path, ok := g.cfg.Directory.Path(peer.ID)
-	if !ok {
-		return nil, &Error{Stage: StagePath, To: name}
-	}
-	limit := g.newDeadline(ctx, path, setupBytes)
-	limit.allow(path.setupTimeout())
-	defer limit.stop()
-	raw, err := g.cfg.Dial(limit.ctx, netip.AddrPortFrom(peer.Addr, Port))
+	raw, limit, err := g.dial(ctx, name)
 	if err != nil {
-		return nil, &Error{Stage: StageConnect, To: name, Err: limit.cause(err)}
+		return nil, err
 	}
-	raw = g.cfg.Connections.opened(raw)
+	defer limit.stop()
 	config = config.Clone()
 	config.ServerName = name
 	conn := tls.Client(raw, config)
@@ -157,6 +146,27 @@ func (g *Gateway) connect(ctx context.Context, address string, config *tls.Confi
 		return nil, &Error{Stage: StageTLS, To: name, Err: limit.cause(err)}
 	}
 	return conn, nil
+}
+
+// dial opens a TCP connection to the gateway of a server. What is left of the time that the path allows for setting up
+// is the caller's to stop.
+func (g *Gateway) dial(ctx context.Context, name string) (net.Conn, *deadline, error) {
+	peer, ok := g.cfg.Directory.Lookup(name)
+	if !ok {
+		return nil, nil, &Error{Stage: StageName, To: name}
+	}
+	path, ok := g.cfg.Directory.Path(peer.ID)
+	if !ok {
+		return nil, nil, &Error{Stage: StagePath, To: name}
+	}
+	limit := g.newDeadline(ctx, path, setupBytes)
+	limit.allow(path.setupTimeout())
+	raw, err := g.cfg.Dial(limit.ctx, netip.AddrPortFrom(peer.Addr, Port))
+	if err != nil {
+		defer limit.stop()
+		return nil, nil, &Error{Stage: StageConnect, To: name, Err: limit.cause(err)}
+	}
+	return g.cfg.Connections.opened(raw), limit, nil
 }
 
 // explain wraps what went wrong while answering; errors from connect have their stage already.

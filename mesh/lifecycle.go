@@ -123,7 +123,16 @@ func (o *owner) started(s *server, n node.Node, err error) {
 	s.wish = noWish
 	o.nodes.Store(s.ID, n)
 	o.setState(s, Running)
+	s.Gateway, s.Unseen = gatewayOf(n)
 	o.watch(s)
+}
+
+// gatewayOf says what stands between a server and the mesh, and what is therefore not seen.
+func gatewayOf(n node.Node) (mode node.GatewayMode, unseen string) {
+	if g, ok := n.(node.Gatewayed); ok {
+		return g.Gateway()
+	}
+	return node.Observed, ""
 }
 
 // watch reports when a server dies by itself.

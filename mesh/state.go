@@ -7,6 +7,7 @@
 package mesh
 
 import (
+	"meshsim/node"
 	"meshsim/topo"
 )
 
@@ -42,9 +43,11 @@ type Server struct {
 	Kind    string
 	X, Y    float64 // pixels of the canvas at zoom 1
 	State   State
-	Reason  string   // of Failed: one sentence
-	LogTail []string // of Failed: the server's last log lines
-	Version uint64   // of the snapshot in which it last changed
+	Reason  string           // of Failed: one sentence
+	LogTail []string         // of Failed: the server's last log lines
+	Gateway node.GatewayMode // of a server that runs or ran
+	Unseen  string           // what of it is not observable, a sentence; empty where all is
+	Version uint64           // of the snapshot in which it last changed
 }
 
 // Snapshot is the whole mesh at one version. It is immutable and shared.

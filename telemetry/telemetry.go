@@ -74,7 +74,8 @@ type Received struct {
 	Outcome  Outcome
 }
 
-// Failed reports that a transaction did not arrive: the transport failed or the peer refused it.
+// Failed reports that a transaction did not arrive: the transport failed or the peer refused it. Events is empty and Txn
+// "" for a connection that did not come about and of which it is not known what it was for.
 type Failed struct {
 	At       time.Time
 	Events   []*Event

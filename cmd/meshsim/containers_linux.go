@@ -10,47 +10,112 @@ import (
 
 	"meshsim/node"
 	"meshsim/node/docker"
+	"meshsim/node/embedded"
 )
+
+// containerOptions is what flags say about containers.
+type containerOptions struct {
+	docker.Options
+	memoryMB  int64
+	gateway   string
+	noGateway bool
+	paths     []string         // of presets
+	presets   []*docker.Preset // those that come with the program, and those at paths
+}
 
 // containerFlags change what presets say about containers.
 func containerFlags(f *pflag.FlagSet, o *options) {
 	c := &o.containers
 	f.StringVar(&c.Image, "image", "", "run this `image` in containers instead of the preset's ("+envPrefix+"IMAGE)")
+	f.StringArrayVar(&c.paths, "preset", nil,
+		"`file` that describes another homeserver for --homeserver, see docs/presets.md; may be repeated ("+envPrefix+"PRESET)")
 	f.StringArrayVar(&c.Environment, "env", nil, "set `KEY=VALUE` in containers; may be repeated")
 	f.StringArrayVar(&c.Mounts, "mount", nil, "bind `HOST-PATH:PATH[:ro]` in containers, e.g. a working copy over the installed source; may be repeated")
-	f.Int64Var(&o.memoryMB, "memory", 0, "limit a container to this many `MB` of memory; 0 is no limit ("+envPrefix+"MEMORY)")
+	f.Int64Var(&c.memoryMB, "memory", 0, "limit a container to this many `MB` of memory; 0 is no limit ("+envPrefix+"MEMORY)")
 	f.Float64Var(&c.CPUs, "cpus", 0, "limit a container to this many `processors`, e.g. 0.5; 0 is no limit ("+envPrefix+"CPUS)")
 	f.BoolVar(&c.StockRetries, "stock-retries", false,
 		"leave the retry intervals of homeservers in containers as they are shipped, up to days ("+envPrefix+"STOCK_RETRIES)")
+	f.StringVar(&c.gateway, "gateway", string(node.Observed),
+		"how servers in containers talk to others: observed, or pass-through (nothing inside is seen) ("+envPrefix+"GATEWAY)")
+	f.BoolVar(&c.noGateway, "no-gateway", false,
+		"servers in containers talk to each other with nothing between: nothing is seen of their events ("+envPrefix+"NO_GATEWAY)")
 }
 
 func (o *options) checkContainers() error {
-	if o.memoryMB < 0 || o.containers.CPUs < 0 {
+	c := &o.containers
+	if c.memoryMB < 0 || c.CPUs < 0 {
 		return fmt.Errorf("--memory and --cpus are limits: they must be 0 (none) or more")
 	}
-	for _, e := range o.containers.Environment {
+	for _, e := range c.Environment {
 		if !strings.Contains(e, "=") {
 			return fmt.Errorf("--env is %q: it must be KEY=VALUE", e)
 		}
 	}
-	o.containers.Memory = o.memoryMB << 20
+	c.Memory = c.memoryMB << 20
+	if err := c.checkGateway(); err != nil {
+		return err
+	}
+	return c.readPresets()
+}
+
+// checkGateway makes one mode of two flags.
+func (c *containerOptions) checkGateway() error {
+	c.Gateway = node.GatewayMode(c.gateway)
+	if c.Gateway != node.Observed && c.Gateway != node.PassThrough {
+		return fmt.Errorf("--gateway is %q: it must be %s or %s, or use --no-gateway", c.gateway, node.Observed, node.PassThrough)
+	}
+	if !c.noGateway {
+		return nil
+	}
+	if c.Gateway == node.PassThrough {
+		return fmt.Errorf("--gateway %s and --no-gateway contradict each other: leave one out", c.gateway)
+	}
+	c.Gateway = node.NoGateway
 	return nil
 }
 
-// containerKinds are the homeservers that run in containers.
+// readPresets reads the presets that come with the program and the user's.
+func (c *containerOptions) readPresets() error {
+	c.presets = nil
+	for _, name := range docker.Presets() {
+		preset, err := docker.LoadPreset(name)
+		if err != nil {
+			return err
+		}
+		c.presets = append(c.presets, preset)
+	}
+	for _, path := range c.paths {
+		preset, err := docker.ReadPreset(path)
+		if err != nil {
+			return fmt.Errorf("--preset: %w", err)
+		}
+		if slices.Contains(c.kinds(), preset.Name) || preset.Name == embedded.Kind {
+			return fmt.Errorf("--preset: %s has the name %q, which another kind of homeserver has: give it another with name", path, preset.Name)
+		}
+		c.presets = append(c.presets, preset)
+	}
+	return nil
+}
+
+// kinds are the homeservers that run in containers, once the presets were read.
+func (c *containerOptions) kinds() []string {
+	var names []string
+	for _, p := range c.presets {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// containerKinds are the homeservers in containers that come with the program.
 func containerKinds() []string { return docker.Presets() }
 
 // containerDrivers makes a driver of each preset. Nothing is asked of the container engine before it is needed.
 func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, error) {
-	options := o.containers
+	options := o.containers.Options
 	options.Presence = o.presence
 	options.RegistrationClosed = o.token != "" // the homeservers in containers do not know the mesh's token
 	var drivers []node.Driver
-	for _, name := range docker.Presets() {
-		preset, err := docker.LoadPreset(name)
-		if err != nil {
-			return nil, err
-		}
+	for _, preset := range o.containers.presets {
 		d, err := docker.New(docker.Config{
 			Preset:      preset,
 			Fabric:      w.fabric,
@@ -90,6 +155,3 @@ func newClean() *cobra.Command {
 		},
 	}
 }
-
-// containerOptions is what flags say about containers.
-type containerOptions = docker.Options

@@ -18,6 +18,8 @@ func (o *options) checkContainers() error { return nil }
 
 func containerKinds() []string { return nil }
 
+func (*containerOptions) kinds() []string { return nil }
+
 func (w *wiring) containerDrivers(*options, surroundings) ([]node.Driver, error) { return nil, nil }
 
 func containerCommands(func(string) string) []*cobra.Command { return nil }

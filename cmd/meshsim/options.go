@@ -25,7 +25,6 @@ type options struct {
 	token       string
 	homeserver  string
 	containers  containerOptions
-	memoryMB    int64
 	transport   string
 	data        string
 	ownWork     bool
@@ -51,7 +50,7 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.token, "token", "",
 		"the `text` that beyond loopback every request must bring; absent is a random one ("+envPrefix+"TOKEN)")
 	f.StringVar(&o.homeserver, "homeserver", embedded.Kind,
-		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+" ("+envPrefix+"HOMESERVER)")
+		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+", or a --preset's ("+envPrefix+"HOMESERVER)")
 	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
 		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
 	f.BoolVar(&o.presence, "presence", false,
@@ -110,11 +109,11 @@ func (o *options) check() error {
 		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",
 			o.clientPorts, maxClientPorts)
 	}
-	if !slices.Contains(kinds(), o.homeserver) {
-		return fmt.Errorf("--homeserver is %q: it must be %s", o.homeserver, strings.Join(kinds(), " or "))
-	}
 	if err := o.checkContainers(); err != nil {
 		return err
+	}
+	if kinds := append([]string{embedded.Kind}, o.containers.kinds()...); !slices.Contains(kinds, o.homeserver) {
+		return fmt.Errorf("--homeserver is %q: it must be %s", o.homeserver, strings.Join(kinds, " or "))
 	}
 	_, port, err := net.SplitHostPort(o.listen)
 	if err != nil {

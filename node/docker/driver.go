@@ -43,6 +43,8 @@ type Options struct {
 	CPUs         float64  // limit; 0 for none
 	StockRetries bool     // retry intervals as the homeserver has them
 	Presence     bool     // servers tell each other who is there
+	// Gateway is what stands between a server and the mesh; empty is node.Observed.
+	Gateway node.GatewayMode
 	// RegistrationClosed keeps clients from registering; the account that every server has is there all the same.
 	RegistrationClosed bool
 }
@@ -67,6 +69,9 @@ var _ node.Driver = (*Driver)(nil)
 // New makes a driver for the engine that the environment names (DOCKER_HOST), or the one on this machine. It does not
 // ask the engine yet; see Check.
 func New(cfg Config) (*Driver, error) {
+	if cfg.Options.Gateway == "" {
+		cfg.Options.Gateway = node.Observed
+	}
 	e, err := newEngine()
 	if err != nil {
 		return nil, err
@@ -86,6 +91,15 @@ func New(cfg Config) (*Driver, error) {
 	}, nil
 }
 
+// checkPreset tells whether the preset can do what the options want.
+func (c *Config) checkPreset() error {
+	if c.Options.Gateway != node.Observed && !c.Preset.EndsTLS {
+		return fmt.Errorf("servers of the kind %s need --gateway %s, as they cannot end TLS themselves: %s does not say ends_tls",
+			c.Preset.Name, node.Observed, c.Preset.source)
+	}
+	return nil
+}
+
 // Kind implements node.Driver.
 func (d *Driver) Kind() string { return d.cfg.Preset.Name }
 
@@ -103,6 +117,9 @@ func (d *Driver) prepare(ctx context.Context) (string, error) {
 	if d.image != "" {
 		return d.image, nil
 	}
+	if err := d.cfg.checkPreset(); err != nil {
+		return "", err
+	}
 	removed, err := d.engine.removeLeftovers(ctx)
 	if err != nil {
 		return "", err
@@ -114,7 +131,7 @@ func (d *Driver) prepare(ctx context.Context) (string, error) {
 	if d.cfg.Options.Image != "" {
 		images = []string{d.cfg.Options.Image}
 	}
-	image, err := d.engine.findImage(ctx, images)
+	image, err := d.engine.findImage(ctx, images, d.cfg.Preset.imageRemedy())
 	if err != nil {
 		return "", err
 	}

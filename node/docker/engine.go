@@ -63,7 +63,7 @@ func (e *engine) explain(err error) error {
 }
 
 // findImage returns the first image that is there, and pulls the last one where none is.
-func (e *engine) findImage(ctx context.Context, images []string) (string, error) {
+func (e *engine) findImage(ctx context.Context, images []string, remedy string) (string, error) {
 	for _, image := range images {
 		_, err := e.api.ImageInspect(ctx, image)
 		if err == nil {
@@ -75,8 +75,7 @@ func (e *engine) findImage(ctx context.Context, images []string) (string, error)
 	}
 	image := images[len(images)-1]
 	if err := e.pull(ctx, image); err != nil {
-		return "", fmt.Errorf("the image %s is not on this machine and could not be pulled: "+
-			"make one with images/synapse/build, or load it with docker load (%w)", image, err)
+		return "", fmt.Errorf("the image %s is not on this machine and could not be pulled: %s (%w)", image, remedy, err)
 	}
 	return image, nil
 }
@@ -92,12 +91,15 @@ func (e *engine) pull(ctx context.Context, image string) error {
 
 // order is a container to be made.
 type order struct {
-	name    string // of the container and its volume
-	server  string
-	image   string
-	preset  *Preset
-	options Options
-	files   map[string][]byte // in the preset's data directory
+	name        string // of the container and its volume
+	server      string
+	image       string
+	command     []string // instead of the image's; empty for that
+	environment []string
+	data        string // where the volume is mounted
+	mounts      []string
+	options     Options
+	files       map[string][]byte // in the data directory
 }
 
 func (o *order) labels() map[string]string {
@@ -121,34 +123,21 @@ func (e *engine) create(ctx context.Context, o *order) (id string, err error) {
 	if err != nil {
 		return "", e.explain(err)
 	}
-	if err := e.copyFiles(ctx, created.ID, o.preset.Data, o.files); err != nil {
+	if err := e.copyFiles(ctx, created.ID, o.data, o.files); err != nil {
 		return "", errors.Join(err, e.remove(created.ID))
 	}
 	return created.ID, nil
 }
 
-// The proxy's address for the homeserver, and where names are resolved (CONTRACTS.md).
-var (
-	proxyAddress    = netip.MustParseAddrPort("127.0.0.1:3128")
-	resolverAddress = netip.MustParseAddrPort("127.0.0.1:53")
-)
-
 func (o *order) config() *container.Config {
-	env := []string{
-		"https_proxy=http://" + proxyAddress.String(), "HTTPS_PROXY=http://" + proxyAddress.String(),
-		"no_proxy=localhost,127.0.0.1,::1", "NO_PROXY=localhost,127.0.0.1,::1",
-	}
-	for _, key := range slices.Sorted(maps.Keys(o.preset.Environment)) {
-		env = append(env, key+"="+o.preset.Environment[key])
-	}
 	c := &container.Config{
 		Hostname: o.server,
 		Image:    o.image,
-		Env:      append(env, o.options.Environment...),
+		Env:      o.environment,
 		Labels:   o.labels(),
 	}
-	if len(o.preset.Command) > 0 {
-		c.Entrypoint, c.Cmd = o.preset.Command[:1], o.preset.Command[1:]
+	if len(o.command) > 0 {
+		c.Entrypoint, c.Cmd = o.command[:1], o.command[1:]
 	}
 	return c
 }
@@ -157,8 +146,8 @@ func (o *order) hostConfig() *container.HostConfig {
 	h := &container.HostConfig{
 		NetworkMode: "none",
 		DNS:         []netip.Addr{resolverAddress.Addr()},
-		Binds:       o.options.Mounts,
-		Mounts:      []mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.preset.Data}},
+		Binds:       o.mounts,
+		Mounts:      []mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}},
 	}
 	h.Memory = o.options.Memory
 	h.NanoCPUs = int64(o.options.CPUs * 1e9)

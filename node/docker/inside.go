@@ -27,6 +27,12 @@ var routes = []netip.Prefix{
 	netip.MustParsePrefix("fd6d:6573:6873::/48"), // node.Prefix6 and node.ClientPrefix6
 }
 
+// The proxy's address for the homeserver, and where names are resolved (CONTRACTS.md).
+var (
+	proxyAddress    = netip.MustParseAddrPort("127.0.0.1:3128")
+	resolverAddress = netip.MustParseAddrPort("127.0.0.1:53")
+)
+
 // join puts the container's network namespace into the mesh, and into the namespace what stands beside the homeserver.
 func (n *running) join(pid int, mesh node.Network) error {
 	var err error
@@ -41,6 +47,14 @@ func (n *running) join(pid int, mesh node.Network) error {
 		return err
 	}
 	view := directory.Directory{Mesh: mesh, From: spec.ID}
+	n.inside = n.newTransport()
+	n.client = n.homeserver(d.cfg.Preset.ClientPort)
+	if err := n.serveNames(view); err != nil {
+		return err
+	}
+	if d.cfg.Options.Gateway == node.NoGateway {
+		return nil
+	}
 	n.gateway = gateway.New(gateway.Config{
 		ID:             spec.ID,
 		Name:           spec.Name,
@@ -51,23 +65,23 @@ func (n *running) join(pid int, mesh node.Network) error {
 		Publisher:      d.cfg.Publisher,
 		Connections:    d.cfg.Connections,
 		ReportReceived: true,
+		PassThrough:    d.cfg.Options.Gateway == node.PassThrough,
 		Logger:         d.cfg.Logger,
 	})
-	n.inside = n.newTransport()
-	n.client = n.homeserver(d.cfg.Preset.ClientPort)
-	return n.serve(at.Addrs, view)
+	return n.serveGateway(at.Addrs)
 }
 
-// serve starts the gateway and the resolver in the namespace.
-func (n *running) serve(addrs []netip.Addr, names resolver.Names) error {
-	if err := n.serveNames(names); err != nil {
-		return err
-	}
+// serveGateway starts the gateway in the namespace: the proxy, and unless the homeserver does it itself what answers the
+// mesh.
+func (n *running) serveGateway(addrs []netip.Addr) error {
 	proxy, err := n.namespace.Listen(proxyAddress)
 	if err != nil {
 		return err
 	}
 	n.serving.Go(func() { n.ended(n.gateway.ServeProxy(proxy)) })
+	if n.values.TLSPort != 0 {
+		return nil
+	}
 	federation := n.homeserver(n.driver.cfg.Preset.FederationPort)
 	for _, a := range addrs {
 		ln, err := n.namespace.Listen(netip.AddrPortFrom(a, node.PortFederation))
@@ -131,6 +145,24 @@ func (n *running) homeserver(port uint16) http.Handler {
 			http.Error(w, fmt.Sprintf("%s does not answer: %v", n.resident.spec.Name, err), http.StatusBadGateway)
 		},
 	}
+}
+
+// Gateway implements node.Gatewayed.
+func (n *running) Gateway() (mode node.GatewayMode, unseen string) {
+	preset := n.driver.cfg.Preset
+	mode = n.driver.cfg.Options.Gateway
+	switch {
+	case mode == node.NoGateway:
+		unseen = "This server talks to others with nothing between: none of its events is seen, neither sent nor received, " +
+			"only its packets. Choose --gateway observed to see them."
+	case mode == node.PassThrough:
+		unseen = "This server's connections pass its gateway unopened: none of its events is seen, neither sent nor received, " +
+			"only its packets and the connections that fail. Choose --gateway observed to see them."
+	case preset.IgnoresProxy:
+		unseen = "This server does not use the mesh's proxy: the events that it sends are seen only where they are received, " +
+			"and not at all where that is a server without a gateway."
+	}
+	return mode, unseen
 }
 
 // ready tells whether the homeserver answers its clients.

@@ -5,9 +5,12 @@ package docker
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/template"
@@ -18,61 +21,71 @@ import (
 //go:embed presets
 var presets embed.FS
 
-// Preset says how a homeserver's image is run: one folder of presets each. Beside preset.yaml the folder has the files
-// that are put into the data directory before every start, as templates of [Values].
+// Preset says how a homeserver's image is run. Ours are one folder of presets each; [ReadPreset] reads those of users.
+// All texts of Command, Environment and Files are templates (package text/template) of [Values]; so are the files beside
+// preset.yaml whose names end with .tmpl. docs/presets.md describes them for users.
 type Preset struct {
-	Name string `yaml:"-"`
-
+	// Name is the kind of its servers. Ours are named after their folder.
+	Name string `yaml:"name"`
 	// Images are those that will do, the first choice first. Where none is on the machine the last one is pulled.
 	Images []string `yaml:"images"`
-	// Command replaces the image's entrypoint and arguments.
+	// ImageScript makes the first image where there is no registry; optional.
+	ImageScript string `yaml:"image_script"`
+	// Command replaces the image's entrypoint and arguments. What becomes empty is left out.
 	Command []string `yaml:"command"`
 	// Data is where the volume is mounted that keeps what the server keeps.
 	Data string `yaml:"data"`
-	// Environment is added to the image's.
+	// Environment is added to the image's. What becomes empty is left out.
 	Environment map[string]string `yaml:"environment"`
+	// Mounts are HOST-PATH:CONTAINER-PATH[:ro].
+	Mounts []string `yaml:"mounts"`
+	// Files are put into the data directory before every start, by their path in it.
+	Files map[string]string `yaml:"files"`
 	// ClientPort is where the client-server API is served on all addresses: 8008 (CONTRACTS.md).
 	ClientPort uint16 `yaml:"client_port"`
-	// FederationPort is where the server-server API is served on loopback, in plain HTTP.
+	// FederationPort is where the server-server API is served in plain HTTP, at least on loopback. It may be ClientPort.
 	FederationPort uint16 `yaml:"federation_port"`
 	// Ready is a path of the client-server API that is answered with 200 once the server works.
 	Ready string `yaml:"ready"`
-	// Account is how the account of every server is made.
-	Account AccountKind `yaml:"account"`
+	// Account is how the account of every server is made, and AccountCommand the command that does it for CommandAccount.
+	Account        AccountKind `yaml:"account"`
+	AccountCommand []string    `yaml:"account_command"`
+	// Login is how clients log in; empty is PasswordLogin.
+	Login LoginKind `yaml:"login"`
+	// IgnoresProxy is a homeserver that does not take the proxy of its environment or configuration: what it sends is
+	// not seen.
+	IgnoresProxy bool `yaml:"ignores_proxy"`
+	// EndsTLS is a homeserver whose files heed Values.TLSPort: it can do without the gateway.
+	EndsTLS bool `yaml:"ends_tls"`
+	// UsesPostgres is a homeserver whose files heed Values.Database.
+	UsesPostgres bool `yaml:"uses_postgres"`
 
-	files *template.Template
+	source string // where it was read, for errors
+	texts  *template.Template
 }
 
 // AccountKind is a way to make an account.
 type AccountKind string
 
-// SharedSecret is Synapse's registration with a shared secret.
-const SharedSecret AccountKind = "shared_secret"
+// The ways to make an account.
+const (
+	SharedSecret   AccountKind = "shared_secret" // Synapse's registration with a shared secret, which others have too
+	Register       AccountKind = "register"      // the client-server API's registration, with Values.Secret as the token
+	CommandAccount AccountKind = "command"       // a command in the container
+	NoAccount      AccountKind = "none"          // the image has it
+)
 
-// Values are what the templates of a preset are filled with.
-type Values struct {
-	Name           string // Matrix server name
-	Data           string // directory of the volume
-	Authority      string // file with the certificate of the mesh's authority, PEM
-	KeyID          string // of the signing key, without "ed25519:"
-	KeySeed        string // the Ed25519 seed, unpadded base64
-	Secret         string // as good as random, for whatever needs one
-	ClientPort     uint16
-	FederationPort uint16
-	StockRetries   bool // leave the retry intervals as the homeserver has them
-	Presence       bool // tell other servers who is there
-	// OpenRegistration lets anybody register.
-	OpenRegistration bool
-}
+// LoginKind is a way to log in.
+type LoginKind string
 
-// authorityFile is the name, in the data directory, of the mesh's certificate authority.
-const authorityFile = "mesh-ca.pem"
+// PasswordLogin is the client-server API's m.login.password.
+const PasswordLogin LoginKind = "m.login.password"
 
-// Presets lists the presets by name.
+// Presets lists the names of the presets that come with the program.
 func Presets() []string {
 	entries, err := presets.ReadDir("presets")
 	if err != nil {
-		panic(err) // embedded
+		panic(err) // it is embedded
 	}
 	var names []string
 	for _, e := range entries {
@@ -81,63 +94,186 @@ func Presets() []string {
 	return names
 }
 
-// LoadPreset reads a preset.
+// LoadPreset reads a preset that comes with the program.
 func LoadPreset(name string) (*Preset, error) {
 	if !slices.Contains(Presets(), name) {
-		return nil, fmt.Errorf("there is no preset %q: there is %s", name, strings.Join(Presets(), ", "))
+		return nil, fmt.Errorf("there is no preset %q: there is %s, and your own with --preset", name, strings.Join(Presets(), ", "))
 	}
 	folder, err := fs.Sub(presets, path.Join("presets", name))
 	if err != nil {
 		return nil, err
 	}
-	p, err := readPreset(folder)
-	if err != nil {
-		return nil, fmt.Errorf("preset %s: %w", name, err)
-	}
-	p.Name = name
-	return p, nil
+	return readPreset(folder, presetFile, "presets/"+name, name)
 }
 
-func readPreset(folder fs.FS) (*Preset, error) {
-	text, err := fs.ReadFile(folder, "preset.yaml")
-	if err != nil {
-		return nil, err
+// presetFile is the description in a preset's folder.
+const presetFile = "preset.yaml"
+
+// CustomName is the name of a user's preset that says none.
+const CustomName = "custom"
+
+// ReadPreset reads a user's preset: a YAML file, or a folder with preset.yaml and templates.
+func ReadPreset(file string) (*Preset, error) {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no preset %s: name a YAML file, or a folder with %s in it", file, presetFile)
 	}
-	p := new(Preset)
+	if err != nil {
+		return nil, fmt.Errorf("the preset %s cannot be read: %w", file, err)
+	}
+	if info.IsDir() {
+		return readPreset(os.DirFS(file), presetFile, file, CustomName)
+	}
+	folder, name := filepath.Split(filepath.Clean(file))
+	return readPreset(only{os.DirFS(filepath.Clean(folder + ".")), name}, name, folder, CustomName)
+}
+
+// only is a file without what lies beside it.
+type only struct {
+	fs.FS
+	name string
+}
+
+// Open implements fs.FS.
+func (o only) Open(name string) (fs.File, error) {
+	if name != o.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return o.FS.Open(name)
+}
+
+// readPreset reads the description in a folder. name is the preset's, unless it says one.
+func readPreset(folder fs.FS, file, place, name string) (*Preset, error) {
+	p := &Preset{source: path.Join(place, file), texts: template.New("").Option("missingkey=error")}
+	text, err := fs.ReadFile(folder, file)
+	if err != nil {
+		return nil, fmt.Errorf("the preset %s cannot be read: %w", p.source, err)
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(p); err != nil {
+		return nil, p.undecodable(err)
+	}
+	if p.Name == "" {
+		p.Name = name
+	}
+	if err := p.check(); err != nil {
 		return nil, err
 	}
-	if p.files, err = template.New("").Option("missingkey=error").ParseFS(folder, "*.tmpl"); err != nil {
+	if err := p.parse(folder, place); err != nil {
 		return nil, err
 	}
-	return p, p.check()
+	return p, p.try()
 }
 
-func (p *Preset) check() error {
-	switch {
-	case len(p.Images) == 0:
-		return fmt.Errorf("it names no image")
-	case !path.IsAbs(p.Data):
-		return fmt.Errorf("data is %q: it must be a directory, from the root", p.Data)
-	case p.ClientPort == 0 || p.FederationPort == 0:
-		return fmt.Errorf("client_port and federation_port are needed")
-	case p.Account != SharedSecret:
-		return fmt.Errorf("account is %q: it must be %s", p.Account, SharedSecret)
+// imageRemedy says how to come by an image.
+func (p *Preset) imageRemedy() string {
+	if p.ImageScript != "" {
+		return "make one with " + p.ImageScript + ", or load it with docker load"
+	}
+	return "load it with docker load, or name another with --image"
+}
+
+// filePrefix is before the name of a template that makes a file.
+const filePrefix = "file "
+
+// parse reads the templates of the description and those beside it.
+func (p *Preset) parse(folder fs.FS, place string) error {
+	texts := make(map[string]string)
+	for i, text := range p.Command {
+		texts[fmt.Sprintf("command[%d]", i)] = text
+	}
+	for i, text := range p.AccountCommand {
+		texts[fmt.Sprintf("account_command[%d]", i)] = text
+	}
+	for key, text := range p.Environment {
+		texts["environment."+key] = text
+	}
+	for name, text := range p.Files {
+		texts[filePrefix+name] = text
+	}
+	if err := p.parseTexts(texts, p.source); err != nil {
+		return err
+	}
+	beside, err := fs.Glob(folder, "*.tmpl")
+	if err != nil {
+		return err
+	}
+	for _, name := range beside {
+		text, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return fmt.Errorf("the preset's file %s cannot be read: %w", path.Join(place, name), err)
+		}
+		one := map[string]string{filePrefix + strings.TrimSuffix(name, ".tmpl"): string(text)}
+		if err := p.parseTexts(one, path.Join(place, name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// generate fills in the templates. The result is by file name.
-func (p *Preset) generate(v Values) (map[string][]byte, error) {
-	files := make(map[string][]byte)
-	for _, t := range p.files.Templates() {
-		var out bytes.Buffer
-		if err := t.Execute(&out, v); err != nil {
+func (p *Preset) parseTexts(texts map[string]string, source string) error {
+	for name, text := range texts {
+		if _, err := p.texts.New(name).Parse(text); err != nil {
+			return fmt.Errorf("%s: %s is no template: %w", source, strings.TrimPrefix(name, filePrefix), err)
+		}
+	}
+	return nil
+}
+
+// expand fills in one template.
+func (p *Preset) expand(name string, v *Values) (string, error) {
+	var out strings.Builder
+	if err := p.texts.ExecuteTemplate(&out, name, v); err != nil {
+		return "", fmt.Errorf("%s: %s cannot be filled in: %w", p.source, strings.TrimPrefix(name, filePrefix), err)
+	}
+	return out.String(), nil
+}
+
+// expandList fills in the templates of a list and leaves out what becomes empty.
+func (p *Preset) expandList(name string, texts []string, v *Values) ([]string, error) {
+	var out []string
+	for i := range texts {
+		text, err := p.expand(fmt.Sprintf("%s[%d]", name, i), v)
+		if err != nil {
 			return nil, err
 		}
-		files[strings.TrimSuffix(t.Name(), ".tmpl")] = out.Bytes()
+		if text != "" {
+			out = append(out, text)
+		}
+	}
+	return out, nil
+}
+
+// environment fills in the environment, in the order of its keys.
+func (p *Preset) environment(v *Values) ([]string, error) {
+	var out []string
+	for key := range p.Environment {
+		text, err := p.expand("environment."+key, v)
+		if err != nil {
+			return nil, err
+		}
+		if text != "" {
+			out = append(out, key+"="+text)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+// generate fills in the files. The result is by file name.
+func (p *Preset) generate(v *Values) (map[string][]byte, error) {
+	files := make(map[string][]byte)
+	for _, t := range p.texts.Templates() {
+		name, isFile := strings.CutPrefix(t.Name(), filePrefix)
+		if !isFile {
+			continue
+		}
+		text, err := p.expand(t.Name(), v)
+		if err != nil {
+			return nil, err
+		}
+		files[name] = []byte(text)
 	}
 	return files, nil
 }

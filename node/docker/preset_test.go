@@ -3,6 +3,13 @@
 package docker
 
 import (
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -80,26 +87,181 @@ func TestSynapseConfiguration(t *testing.T) {
 	}
 }
 
+// whole is a preset in which nothing is missing.
+const whole = "images: [x]\ndata: /data\nclient_port: 8008\nfederation_port: 8018\nready: /\naccount: shared_secret\n"
+
+// What is wrong with a preset is said in one sentence with the file, the field, the value and what to do.
 func TestPresetErrors(t *testing.T) {
-	const whole = "images: [x]\ndata: /data\nclient_port: 8008\nfederation_port: 8018\naccount: shared_secret\n"
+	changed := func(old, by string) string { return strings.Replace(whole, old, by, 1) }
 	cases := []struct{ slug, text, want string }{
-		{"unknown-field", whole + "colour: red\n", "colour"},
-		{"no-image", strings.Replace(whole, "[x]", "[]", 1), "it names no image"},
-		{"relative-data", strings.Replace(whole, "/data", "data", 1), `data is "data": it must be a directory, from the root`},
-		{"no-port", strings.Replace(whole, "8018", "0", 1), "federation_port"},
-		{"unknown-account", strings.Replace(whole, "shared_secret", "magic", 1), `account is "magic"`},
-		{"no-preset", "", "EOF"},
+		{"unknown-field", whole + "colour: red\n", `p/preset.yaml: line 7: there is no field colour, see docs/presets.md for those that there are`},
+		{"wrong-type", changed("8018", "many"), "p/preset.yaml: line 4: cannot unmarshal !!str `many` into uint16"},
+		{"no-yaml", "images: [", "p/preset.yaml: line 1: did not find expected node content"},
+		{"no-image", changed("[x]", "[]"), "p/preset.yaml: images names no image: list at least one, e.g. [meshsim/synapse]"},
+		{"bad-name", whole + "name: Föö\n", `p/preset.yaml: name is "Föö": it must be lower-case letters`},
+		{"relative-data", changed("/data", "data"), `p/preset.yaml: data is "data": it must be a directory of the container, from the root`},
+		{"no-client-port", changed("8008", "0"), `p/preset.yaml: client_port is "0": it must be where the image serves clients`},
+		{"no-federation-port", changed("8018", "0"), `p/preset.yaml: federation_port is "0": it must be where the image serves other servers`},
+		{"gateway-port", changed("8018", "8448"), `p/preset.yaml: client_port or federation_port is "8448": that port is the gateway's`},
+		{"no-readiness", changed("ready: /", "ready: ''"), `p/preset.yaml: ready is "": it must be a path`},
+		{"unknown-login", whole + "login: m.login.sso\n", `p/preset.yaml: login is "m.login.sso": it must be m.login.password or absent`},
+		{"unknown-account", changed("shared_secret", "magic"),
+			`p/preset.yaml: account is "magic": it must be shared_secret, register, command or none`},
+		{"no-account-command", changed("shared_secret", "command"), `p/preset.yaml: account_command is missing: account is "command"`},
+		{"useless-account-command", whole + "account_command: [x]\n", `p/preset.yaml: account_command is not used, as account is "shared_secret"`},
+		{"bad-mount", whole + "mounts: [x]\n", `p/preset.yaml: mounts[0] is "x": it must be HOST-PATH:CONTAINER-PATH`},
+		{"bad-mount-mode", whole + "mounts: ['/a:/b:rx']\n", `p/preset.yaml: mounts[0] is "/a:/b:rx": it must be`},
+		{"bad-file", whole + "files: {../x: y}\n", `p/preset.yaml: files is "../x": the name of a file must be a path below the data directory`},
+		{"no-template", whole + "environment: {A: '{{'}\n", "p/preset.yaml: environment.A is no template: "},
+		{"unknown-value", whole + "command: ['{{.Nmae}}']\n", "p/preset.yaml: command[0] cannot be filled in: "},
+		{"unknown-value-in-file", whole + "files: {x.conf: '{{.Nmae}}'}\n", "p/preset.yaml: x.conf cannot be filled in: "},
+		{"empty", "", "p/preset.yaml is empty: it must say at least images, data"},
 	}
 	for _, c := range cases {
 		t.Run(c.slug, func(t *testing.T) {
-			_, err := readPreset(fstest.MapFS{"preset.yaml": {Data: []byte(c.text)}, "x.tmpl": {Data: []byte("x")}})
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want %q in it", err, c.want)
+			_, err := readPreset(fstest.MapFS{"preset.yaml": {Data: []byte(c.text)}}, "preset.yaml", "p", "x")
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("error %v\nwant  %s", err, c.want)
 			}
 		})
 	}
-	if _, err := LoadPreset("conduit"); err == nil || !strings.Contains(err.Error(), `there is no preset "conduit": there is synapse`) {
+	for name, want := range map[string]string{
+		"conduit": `there is no preset "conduit": there is dendrite, synapse, tuwunel, and your own with --preset`,
+	} {
+		if _, err := LoadPreset(name); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	if _, err := ReadPreset("/nonexistent.yaml"); err == nil || !strings.Contains(err.Error(), "there is no preset /nonexistent.yaml: name a YAML file, or a folder") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A user's preset is a file with all in it, or a folder with templates beside the description.
+func TestPresetsOfUsers(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("preset.yaml", whole+"name: mine\ncommand: [run, '{{if .Presence}}--presence{{end}}', '{{.Name}}']\n"+
+		"environment: {B: '{{.Data}}', A: '', C: c}\nfiles: {etc/in.conf: 'in {{.Name}}'}\n")
+	write("beside.conf.tmpl", "beside {{.Name}}")
+	for file, want := range map[string][]string{
+		folder:                                  {"beside.conf", "etc/in.conf"},
+		filepath.Join(folder, "preset.yaml"):    {"etc/in.conf"},
+		filepath.Join(folder, "./preset.yaml"):  {"etc/in.conf"},
+		filepath.Join(folder, "/preset.yaml/."): {"etc/in.conf"},
+	} {
+		p, err := ReadPreset(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := newResident(node.Spec{ID: 3, Name: "hs3"}, "volume").values(&Config{Preset: p})
+		files, err := p.generate(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Sorted(maps.Keys(files)); p.Name != "mine" || !slices.Equal(got, want) || string(files["etc/in.conf"]) != "in hs3" {
+			t.Errorf("%s: %s with %q", file, p.Name, files)
+		}
+		command, err := p.expandList("command", p.Command, v)
+		if err != nil || strings.Join(command, " ") != "run hs3" {
+			t.Errorf("command %q, %v", command, err)
+		}
+		environment, err := p.environment(v)
+		if err != nil || strings.Join(environment, " ") != "B=/data C=c" {
+			t.Errorf("environment %q, %v", environment, err)
+		}
+	}
+}
+
+// Dendrite's configuration is right for a closed mesh, as its sample configuration describes it.
+func TestDendriteConfiguration(t *testing.T) {
+	p, err := LoadPreset("dendrite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newResident(node.Spec{ID: 3, Name: "hs3"}, "volume")
+	for _, stock := range []bool{false, true} {
+		v := r.values(&Config{Preset: p, Options: Options{StockRetries: stock, Presence: stock, RegistrationClosed: stock}})
+		if stock {
+			v.Database = &Database{URL: "postgresql://u:p@127.0.0.1:5432/x?sslmode=disable"}
+		}
+		files, err := p.generate(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c struct {
+			Version int `yaml:"version"`
+			Global  struct {
+				ServerName string         `yaml:"server_name"`
+				PrivateKey string         `yaml:"private_key"`
+				Database   map[string]any `yaml:"database"`
+				Presence   map[string]any `yaml:"presence"`
+			} `yaml:"global"`
+			ClientAPI struct {
+				Closed bool           `yaml:"registration_disabled"`
+				Secret string         `yaml:"registration_shared_secret"`
+				Limits map[string]any `yaml:"rate_limiting"`
+			} `yaml:"client_api"`
+			FederationAPI struct {
+				Retries  int            `yaml:"send_max_retries"`
+				Notaries []any          `yaml:"key_perspectives"`
+				Denied   []any          `yaml:"deny_networks"`
+				Database map[string]any `yaml:"database"`
+			} `yaml:"federation_api"`
+		}
+		if err := yaml.Unmarshal(files["dendrite.yaml"], &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Version != 2 || c.Global.ServerName != "hs3" || c.Global.PrivateKey != "/data/matrix_key.pem" || c.ClientAPI.Secret != r.secret {
+			t.Errorf("configured as %+v", c)
+		}
+		if c.FederationAPI.Notaries == nil || len(c.FederationAPI.Notaries)+len(c.FederationAPI.Denied) > 0 || c.ClientAPI.Limits["enabled"] != false {
+			t.Errorf("not closed: %+v", c)
+		}
+		if c.Global.Presence["enable_outbound"] != stock || c.ClientAPI.Closed != stock || (c.FederationAPI.Retries == 0) != stock {
+			t.Errorf("stock %v: %+v", stock, c)
+		}
+		if (c.Global.Database != nil) != stock || (c.FederationAPI.Database == nil) != stock {
+			t.Errorf("postgres %v: %+v", stock, c)
+		}
+		block, rest := pem.Decode(files["matrix_key.pem"])
+		if block == nil || block.Type != "MATRIX PRIVATE KEY" || block.Headers["Key-ID"] != "ed25519:1" ||
+			base64.RawStdEncoding.EncodeToString(block.Bytes) != r.keySeed || len(rest) > 0 {
+			t.Errorf("signing key %q", files["matrix_key.pem"])
+		}
+	}
+}
+
+// Tuwunel's configuration is right for a closed mesh, as its example configuration describes it.
+func TestTuwunelConfiguration(t *testing.T) {
+	p, err := LoadPreset("tuwunel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newResident(node.Spec{ID: 3, Name: "hs3"}, "volume")
+	for _, stock := range []bool{false, true} {
+		files, err := p.generate(r.values(&Config{Preset: p, Options: Options{StockRetries: stock, Presence: stock}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(files["tuwunel.toml"])
+		for _, want := range []string{
+			`server_name = "hs3"`, `database_path = "/data/database"`, "port = [8008]", `registration_token = "` + r.secret + `"`,
+			"trusted_servers = []", "ip_range_denylist = []", `global = { url = "http://127.0.0.1:3128" }`,
+			fmt.Sprint("allow_outgoing_presence = ", stock),
+		} {
+			if !strings.Contains(text, "\n"+want+"\n") {
+				t.Errorf("%q is missing:\n%s", want, text)
+			}
+		}
+		if strings.Contains(text, "sender_retry") == stock {
+			t.Errorf("stock retries %v:\n%s", stock, text)
+		}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
-	"path"
 
 	"meshsim/node"
 )
@@ -27,23 +26,4 @@ func newResident(spec node.Spec, volume string) *resident {
 	seed := make([]byte, ed25519.SeedSize)
 	_, _ = rand.Read(seed) // does not fail
 	return &resident{spec: spec, volume: volume, keySeed: base64.RawStdEncoding.EncodeToString(seed), secret: rand.Text()}
-}
-
-// values fill in the preset's templates.
-func (r *resident) values(cfg *Config) Values {
-	p, o := cfg.Preset, cfg.Options
-	return Values{
-		Name:           r.spec.Name,
-		Data:           p.Data,
-		Authority:      path.Join(p.Data, authorityFile),
-		KeyID:          signingKeyID,
-		KeySeed:        r.keySeed,
-		Secret:         r.secret,
-		ClientPort:     p.ClientPort,
-		FederationPort: p.FederationPort,
-		StockRetries:   o.StockRetries,
-		Presence:       o.Presence,
-
-		OpenRegistration: !o.RegistrationClosed,
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,8 @@ import (
 type running struct {
 	driver    *Driver
 	resident  *resident
-	container string // id
+	values    *Values // of the preset's templates
+	container string  // id
 
 	namespace *tun.Namespace
 	device    *tun.Device
@@ -41,14 +43,15 @@ type running struct {
 }
 
 var (
-	_ node.Node   = (*running)(nil)
-	_ node.Pauser = (*running)(nil)
+	_ node.Node      = (*running)(nil)
+	_ node.Pauser    = (*running)(nil)
+	_ node.Gatewayed = (*running)(nil)
 )
 
 // run makes a container, puts it into the mesh and returns when it answers.
 func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.Network) (*running, error) {
 	n := &running{
-		driver: d, resident: r,
+		driver: d, resident: r, values: r.values(&d.cfg),
 		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
 	}
 	n.ctx, n.end = context.WithCancel(context.Background())
@@ -71,22 +74,71 @@ func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.N
 
 // create makes and starts the container.
 func (n *running) create(ctx context.Context, image string) (pid int, err error) {
-	d, r := n.driver, n.resident
-	files, err := d.cfg.Preset.generate(r.values(&d.cfg))
+	engine := n.driver.engine
+	o, err := n.order(image)
 	if err != nil {
 		return 0, err
 	}
-	files[authorityFile] = d.cfg.CA.PEM()
-	n.container, err = d.engine.create(ctx, &order{
-		name: r.volume, server: r.spec.Name, image: image, preset: d.cfg.Preset, options: d.cfg.Options, files: files,
-	})
-	if err != nil {
+	if n.container, err = engine.create(ctx, o); err != nil {
 		return 0, err
 	}
-	if pid, err = d.engine.start(ctx, n.container); err != nil {
-		return 0, errors.Join(err, d.engine.remove(n.container))
+	if pid, err = engine.start(ctx, n.container); err != nil {
+		return 0, errors.Join(err, engine.remove(n.container))
 	}
 	return pid, nil
+}
+
+// order says which container is to be made.
+func (n *running) order(image string) (*order, error) {
+	p, options := n.driver.cfg.Preset, n.driver.cfg.Options
+	command, err := p.expandList("command", p.Command, n.values)
+	if err != nil {
+		return nil, err
+	}
+	environment, err := p.environment(n.values)
+	if err != nil {
+		return nil, err
+	}
+	files, err := n.files()
+	if err != nil {
+		return nil, err
+	}
+	return &order{
+		name:        n.resident.volume,
+		server:      n.resident.spec.Name,
+		image:       image,
+		command:     command,
+		environment: slices.Concat(n.proxyEnvironment(), environment, options.Environment),
+		data:        p.Data,
+		mounts:      slices.Concat(p.Mounts, options.Mounts),
+		options:     options,
+		files:       files,
+	}, nil
+}
+
+// files are what is put into the data directory.
+func (n *running) files() (map[string][]byte, error) {
+	cfg := &n.driver.cfg
+	files, err := cfg.Preset.generate(n.values)
+	if err != nil {
+		return nil, err
+	}
+	files[authorityFile] = cfg.CA.PEM()
+	if n.values.TLSPort == 0 {
+		return files, nil
+	}
+	files[certificateFile], files[privateKeyFile], err = cfg.CA.ServerPEM(n.resident.spec.Name)
+	return files, err
+}
+
+// proxyEnvironment tells of the proxy as most programs expect it.
+func (n *running) proxyEnvironment() []string {
+	proxy := n.values.Proxy
+	if proxy == "" {
+		return nil
+	}
+	const direct = "localhost,127.0.0.1,::1"
+	return []string{"https_proxy=" + proxy, "HTTPS_PROXY=" + proxy, "no_proxy=" + direct, "NO_PROXY=" + direct}
 }
 
 // begin puts the container into the mesh and waits until the homeserver answers and has its account.

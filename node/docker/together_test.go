@@ -24,19 +24,8 @@ func TestJoinsOfTheSameMoment(t *testing.T) {
 	t.Cleanup(func() { d.Close() })
 	e := embedded.New(embedded.Config{Fabric: m.Fabric, CA: cfg.CA, Rooms: cfg.Rooms, Publisher: cfg.Publisher})
 	t.Cleanup(func() { e.Close() })
-	drivers := []node.Driver{e, d, d}
-	clients := make([]*nodetest.Client, len(drivers))
-	var starting sync.WaitGroup
-	for i, by := range drivers {
-		spec := node.Spec{ID: i, Name: fmt.Sprint("hs", i), Kind: by.Kind()}
-		m.Name(spec)
-		starting.Go(func() { clients[i] = started(t, m, by, spec) })
-	}
-	starting.Wait()
-	if t.Failed() {
-		return
-	}
-	m.LinkAll(len(drivers), link.Params{})
+	_, clients := startAll(t, m, e, d, d)
+	m.LinkAll(len(clients), link.Params{})
 	for round := range 3 {
 		room := create(t, clients[0], "12", nil)
 		var joining sync.WaitGroup
@@ -50,18 +39,35 @@ func TestJoinsOfTheSameMoment(t *testing.T) {
 	}
 }
 
-// started starts a server until the test ends and logs in there; nil where that fails.
-func started(t *testing.T, m *nodetest.Mesh, by node.Driver, spec node.Spec) *nodetest.Client {
+// startAll starts a server by each driver until the test ends, and logs in there.
+func startAll(t *testing.T, m *nodetest.Mesh, drivers ...node.Driver) ([]node.Node, []*nodetest.Client) {
+	t.Helper()
+	nodes, clients := make([]node.Node, len(drivers)), make([]*nodetest.Client, len(drivers))
+	var starting sync.WaitGroup
+	for i, by := range drivers {
+		spec := node.Spec{ID: i, Name: fmt.Sprint("hs", i), Kind: by.Kind()}
+		m.Name(spec)
+		starting.Go(func() { nodes[i], clients[i] = started(t, m, by, spec) })
+	}
+	starting.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return nodes, clients
+}
+
+// started does it for one; nil where that fails.
+func started(t *testing.T, m *nodetest.Mesh, by node.Driver, spec node.Spec) (node.Node, *nodetest.Client) {
 	n, err := by.Start(t.Context(), spec, m)
 	if err != nil {
 		t.Errorf("%s: %v", spec.Name, err)
-		return nil
+		return nil, nil
 	}
 	t.Cleanup(func() { _ = n.Stop(context.Background()) })
 	c := &nodetest.Client{API: n.Client()}
 	if err := c.Login(t.Context(), node.AccountUser, node.AccountPassword); err != nil {
 		t.Errorf("%s: %v", spec.Name, err)
-		return nil
+		return nil, nil
 	}
-	return c
+	return n, c
 }

@@ -104,16 +104,21 @@ func (t *Toolbox) Exec(ctx context.Context, server string, command []string, s S
 	if err != nil {
 		return err
 	}
-	api := t.engine.api
+	return t.engine.exec(ctx, id, command, s)
+}
+
+// exec runs a command in a container.
+func (e *engine) exec(ctx context.Context, id string, command []string, s Streams) error {
+	api := e.api
 	made, err := api.ExecCreate(ctx, id, client.ExecCreateOptions{
 		Cmd: command, AttachStdin: s.In != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
-		return t.engine.explain(err)
+		return e.explain(err)
 	}
 	attached, err := api.ExecAttach(ctx, made.ID, client.ExecAttachOptions{})
 	if err != nil {
-		return t.engine.explain(err)
+		return e.explain(err)
 	}
 	defer attached.Close()
 	detach := context.AfterFunc(ctx, attached.Close)
@@ -129,7 +134,7 @@ func (t *Toolbox) Exec(ctx context.Context, server string, command []string, s S
 	}
 	ended, err := api.ExecInspect(ctx, made.ID, client.ExecInspectOptions{})
 	if err != nil {
-		return t.engine.explain(err)
+		return e.explain(err)
 	}
 	if ended.ExitCode != 0 {
 		return &StatusError{Command: command[0], Status: ended.ExitCode}
