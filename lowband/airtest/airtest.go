@@ -79,6 +79,15 @@ func (a *Air) Set(loss float64) {
 	a.Loss = loss
 }
 
+// Move gives a conn another address, as a client gets that changes networks. What is on its way to the old one is lost.
+func (c *Conn) Move(name string) {
+	c.air.mu.Lock()
+	defer c.air.mu.Unlock()
+	delete(c.air.conns, string(c.addr))
+	c.addr = Addr(name)
+	c.air.conns[name] = c
+}
+
 // WriteTo implements net.PacketConn.
 func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	select {
@@ -139,7 +148,11 @@ func (c *Conn) Close() error {
 }
 
 // LocalAddr implements net.PacketConn.
-func (c *Conn) LocalAddr() net.Addr { return c.addr }
+func (c *Conn) LocalAddr() net.Addr {
+	c.air.mu.Lock()
+	defer c.air.mu.Unlock()
+	return c.addr
+}
 
 // SetDeadline implements net.PacketConn and does nothing.
 func (*Conn) SetDeadline(time.Time) error { return nil }

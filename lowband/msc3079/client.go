@@ -335,11 +335,22 @@ func (l *link) do(ctx context.Context, a ask) (shorthand.Response, error) {
 	if err != nil {
 		return shorthand.Response{}, err
 	}
-	if res.Code == codes.BadOption && l.withhold() {
+	if res.Code == codes.BadOption && l.withhold() || res.Code == codes.Unauthorized && l.repeatToken(a, list) {
 		return l.do(ctx, a)
 	}
 	l.has(a)
 	return l.client.response(res)
+}
+
+// repeatToken tells the token again to a server that has forgotten it. It is false if this request has brought it.
+func (l *link) repeatToken(a ask, sent message.Options) bool {
+	if _, brought := find(sent, optionToken); brought || a.token == "" {
+		return false
+	}
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	l.told = ""
+	return true
 }
 
 // withhold no longer tells the version to a server that does not know option 257. It is false if it was not told before.
