@@ -208,10 +208,12 @@ func (s *Server) dropDeviceLocked(d *Device) {
 	}
 }
 
-func (s *Server) keepMessageLocked(d *Device, m ToDevice) {
-	if s.cfg.Store != nil {
-		s.Keep(kindInbox, storedMessage{d.User, d.ID, m, m.position, m.number}, d.User, d.ID, strconv.FormatInt(m.number, 10))
-	}
+func keptMessage(d *Device, m ToDevice) Change {
+	return Kept(kindInbox, storedMessage{d.User, d.ID, m, m.position, m.number}, d.User, d.ID, strconv.FormatInt(m.number, 10))
+}
+
+func droppedMessage(d *Device, m ToDevice) Change {
+	return Change{Kind: kindInbox, Key: storeKey([]string{d.User, d.ID, strconv.FormatInt(m.number, 10)})}
 }
 
 func (s *Server) dropMessagesLocked(d *Device, messages []ToDevice) {
@@ -219,7 +221,7 @@ func (s *Server) dropMessagesLocked(d *Device, messages []ToDevice) {
 		return
 	}
 	for _, m := range messages {
-		s.Drop(kindInbox, d.User, d.ID, strconv.FormatInt(m.number, 10))
+		s.cfg.Store.Record(droppedMessage(d, m))
 	}
 }
 

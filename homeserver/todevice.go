@@ -40,11 +40,11 @@ type toDeviceContent struct {
 // SendToDevices delivers messages to devices here and on other servers. Devices that do not exist are passed
 // over, as the sender cannot know.
 func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages) {
-	elsewhere := map[string]DeviceMessages{}
+	here, elsewhere := DeviceMessages{}, map[string]DeviceMessages{}
 	for user, contents := range messages {
 		server := serverOf(user)
 		if server == s.cfg.Name {
-			s.deliverToDevices(sender, kind, user, contents)
+			here[user] = contents
 			continue
 		}
 		if elsewhere[server] == nil {
@@ -52,6 +52,7 @@ func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages) {
 		}
 		elsewhere[server][user] = contents
 	}
+	s.deliverToDevices(sender, kind, here, nil)
 	for server, messages := range elsewhere {
 		s.sendEDU(EDU{Type: eduToDevice}, toDeviceContent{sender, kind, rand.Text(), messages}, []string{server})
 	}
@@ -66,10 +67,9 @@ func (s *Server) receiveToDevice(origin string, content json.RawMessage) error {
 	if serverOf(in.Sender) != origin {
 		return failf(Forbidden, "%s is not a user of %s", in.Sender, origin)
 	}
-	if s.users.seenMessages.see(s, origin+" "+in.MessageID) {
-		for user, contents := range in.Messages {
-			s.deliverToDevices(in.Sender, in.Type, user, contents)
-		}
+	changes, fresh := s.users.seenMessages.see(origin+" "+in.MessageID, s.cfg.Store != nil)
+	if fresh {
+		s.deliverToDevices(in.Sender, in.Type, in.Messages, changes)
 	}
 	return nil
 }
@@ -82,20 +82,20 @@ type seenMessages struct {
 	number int64    // of the latest that was recorded
 }
 
-// see says whether an id is new, and records it.
-func (m *seenMessages) see(s *Server, id string) bool {
+// see says whether an id is new, and what is to be recorded of that where it is kept.
+func (m *seenMessages) see(id string, kept bool) (changes []Change, fresh bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	fresh, forgotten := m.addLocked(id)
-	if !fresh {
-		return false
+	if !fresh || !kept {
+		return nil, fresh
 	}
 	m.number++
-	s.Keep(kindSeenMessage, storedSeenMessage{id, m.number}, id)
+	changes = []Change{Kept(kindSeenMessage, storedSeenMessage{id, m.number}, id)}
 	if forgotten != "" {
-		s.Drop(kindSeenMessage, forgotten)
+		changes = append(changes, Change{Kind: kindSeenMessage, Key: forgotten})
 	}
-	return true
+	return changes, true
 }
 
 // add says whether an id is new.
@@ -123,42 +123,65 @@ func (m *seenMessages) addLocked(id string) (fresh bool, forgotten string) {
 	return true, forgotten
 }
 
-func (s *Server) deliverToDevices(sender, kind, user string, contents map[string]json.RawMessage) {
+// deliverToDevices puts messages into the inboxes of local users, all recorded together with further changes.
+func (s *Server) deliverToDevices(sender, kind string, messages DeviceMessages, alongside []Change) {
 	u := &s.users
 	u.mu.Lock()
-	a := u.accounts[user]
-	if a != nil {
-		at := s.Bump()
-		for id, content := range contents {
-			message := ToDevice{Sender: sender, Type: kind, Content: content, position: at}
-			if id != "*" {
-				s.putMessageLocked(a.devices[id], message)
-				continue
-			}
-			for _, device := range a.devices {
-				s.putMessageLocked(device, message)
-			}
+	p := post{s: s, changes: alongside}
+	for user, contents := range messages {
+		if a := u.accounts[user]; a != nil {
+			p.deliverLocked(a, ToDevice{Sender: sender, Type: kind, position: s.Bump()}, contents)
 		}
 	}
+	p.recordLocked()
 	u.mu.Unlock()
-	if a != nil {
+	for user := range messages {
 		s.alertUser(user)
 	}
 }
 
-// putMessageLocked needs users.mu. A device that does not exist takes nothing.
-func (s *Server) putMessageLocked(d *Device, message ToDevice) {
+// post is messages on their way into inboxes, with what is to be recorded of them.
+type post struct {
+	s       *Server
+	changes []Change
+}
+
+func (p *post) recordLocked() {
+	if p.s.cfg.Store != nil && len(p.changes) > 0 {
+		p.s.cfg.Store.Record(p.changes...)
+	}
+}
+
+// deliverLocked puts a message with its content into the inbox of each device of a user that it is for.
+func (p *post) deliverLocked(a *account, message ToDevice, contents map[string]json.RawMessage) {
+	for id, content := range contents {
+		message.Content = content
+		if id != "*" {
+			p.putLocked(a.devices[id], message)
+			continue
+		}
+		for _, device := range a.devices {
+			p.putLocked(device, message)
+		}
+	}
+}
+
+// putLocked needs users.mu. A device that does not exist takes nothing.
+func (p *post) putLocked(d *Device, message ToDevice) {
 	if d == nil {
 		return
 	}
-	s.users.messages++
-	message.number = s.users.messages
-	s.keepMessageLocked(d, message)
+	p.s.users.messages++
+	message.number = p.s.users.messages
 	d.inbox = append(d.inbox, message)
-	if over := surplus(d.inbox, maxInbox, maxInboxBytes); over > 0 {
-		s.dropMessagesLocked(d, d.inbox[:over])
-		d.inbox = slices.Delete(d.inbox, 0, over)
+	over := surplus(d.inbox, maxInbox, maxInboxBytes)
+	if p.s.cfg.Store != nil {
+		p.changes = append(p.changes, keptMessage(d, message))
+		for _, old := range d.inbox[:over] {
+			p.changes = append(p.changes, droppedMessage(d, old))
+		}
 	}
+	d.inbox = slices.Delete(d.inbox, 0, over)
 }
 
 // surplus is how many of the oldest messages give way, so that at most so many are left, with at most so many bytes.

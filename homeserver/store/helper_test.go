@@ -28,6 +28,8 @@ type mesh struct {
 	mu    sync.Mutex
 	peers map[string]*federation.Peer
 	away  map[string]bool // cannot be reached
+
+	answered func(server string, req *http.Request, body []byte, status int) // told of every request; may be nil
 }
 
 func newMesh(t testing.TB, dir string, names ...string) *mesh {
@@ -48,11 +50,6 @@ func (m *mesh) open(names ...string) {
 	for _, name := range names {
 		m.add(name)
 	}
-	for _, p := range m.peers {
-		if err := p.Restore(); err != nil {
-			m.t.Fatal(err)
-		}
-	}
 }
 
 func (m *mesh) add(name string) {
@@ -67,9 +64,10 @@ func (m *mesh) add(name string) {
 		Transport: wire{m},
 		Retry:     federation.Retry{First: time.Millisecond, Most: 10 * time.Millisecond, Factor: 2},
 	})
+	m.must(p.Restore())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.peers[name] = p
+	m.peers[name] = p // who is not restored yet cannot be reached
 }
 
 func (m *mesh) close() {
@@ -137,8 +135,16 @@ func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if in.Body == nil {
 		in.Body = http.NoBody
 	}
+	body, err := io.ReadAll(in.Body)
+	if err != nil {
+		return nil, err
+	}
+	in.Body = io.NopCloser(bytes.NewReader(body))
 	rec := httptest.NewRecorder()
 	peer.Handler.ServeHTTP(rec, in)
+	if w.m.answered != nil {
+		w.m.answered(req.URL.Host, req, body, rec.Code)
+	}
 	return &http.Response{
 		StatusCode: rec.Code, Header: rec.Header(), Body: io.NopCloser(bytes.NewReader(rec.Body.Bytes())), Request: req,
 	}, nil

@@ -133,7 +133,7 @@ func sentOnce(t *testing.T, s *homeserver.Server, device *homeserver.Device, roo
 	return id
 }
 
-func messagesOf(t *testing.T, s *homeserver.Server, device *homeserver.Device) []string {
+func messagesOf(t testing.TB, s *homeserver.Server, device *homeserver.Device) []string {
 	t.Helper()
 	answer, err := s.Sync(t.Context(), homeserver.SyncQuery{User: device.User, Device: device, First: true, Limit: 10})
 	if err != nil {
