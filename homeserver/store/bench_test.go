@@ -77,7 +77,7 @@ func accept(b *testing.B, kept homeserver.Store, key ed25519.PrivateKey) {
 }
 
 // put sends a message as a client does.
-func put(api http.Handler, room, token string, n int64) *httptest.ResponseRecorder {
+func put[N int | int64](api http.Handler, room, token string, n N) *httptest.ResponseRecorder {
 	body, _ := json.Marshal(map[string]string{"msgtype": "m.text", "body": fmt.Sprintf("message %d, of the usual length of a line in a chat", n)})
 	r := httptest.NewRequest(http.MethodPut, fmt.Sprintf("/_matrix/client/v3/rooms/%s/send/m.room.message/%d", room, n), strings.NewReader(string(body)))
 	r.Header.Set("Authorization", "Bearer "+token)

@@ -1,0 +1,23 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Limit bounds the database's size as a full disk does; 0 makes room again.
+func (db *DB) Limit(more int) error {
+	db.disk.mu.Lock()
+	defer db.disk.mu.Unlock()
+	ctx := context.Background()
+	var pages int
+	if err := db.disk.conn.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil {
+		return err
+	}
+	limit := pages + more
+	if more == 0 {
+		limit = 1 << 30
+	}
+	_, err := db.disk.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", limit))
+	return err
+}
