@@ -86,7 +86,7 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return o.complete(c.Flags(), getenv) }
 	}
 	root.AddCommand(remoteCommands(getenv)...)
-	root.AddCommand(serve, newCoapProxy(), newOpenAPI(), newVersion())
+	root.AddCommand(serve, newCoapProxy(), newMeasureTransport(), newOpenAPI(), newVersion())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", explained(err), c.CommandPath())
 	})
