@@ -15,7 +15,9 @@ import (
 
 	"meshsim/fabric"
 	"meshsim/link"
+	"meshsim/matrix"
 	"meshsim/node"
+	"meshsim/node/docker"
 	"meshsim/node/embedded"
 	"meshsim/node/nodetest"
 	"meshsim/telemetry"
@@ -30,11 +32,18 @@ type pair struct {
 
 func newPair(t *testing.T, publisher telemetry.Publisher) *pair {
 	t.Helper()
+	return newPairWith(t, publisher, docker.Options{})
+}
+
+// newPairWith starts both with options that Synapse and the embedded server have in common.
+func newPairWith(t *testing.T, publisher telemetry.Publisher, options docker.Options) *pair {
+	t.Helper()
 	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
 	cfg := config(t, m, publisher)
+	cfg.Options = options
 	d := driver(t, cfg)
 	t.Cleanup(func() { d.Close() })
-	e := embedded.New(embedded.Config{Fabric: m.Fabric, CA: cfg.CA, Rooms: cfg.Rooms, Publisher: cfg.Publisher})
+	e := embedded.New(embedded.Config{Fabric: m.Fabric, CA: cfg.CA, Rooms: cfg.Rooms, Publisher: cfg.Publisher, Presence: options.Presence})
 	t.Cleanup(func() { e.Close() })
 	p := &pair{mesh: m}
 	for i, by := range []node.Driver{d, e} {
@@ -115,7 +124,7 @@ func TestSynapseWithEmbedded(t *testing.T) {
 		{"sleeps", sleeps},
 	}
 	for i, host := range p.clients {
-		for _, version := range []string{"11", "12"} {
+		for _, version := range matrix.RoomVersions() {
 			for _, c := range cases {
 				t.Run(fmt.Sprintf("room-of-hs%d/version-%s/%s", i, version, c.slug), func(t *testing.T) {
 					c.run(t, p, host, p.clients[1-i], fmt.Sprint("hs", i), version)

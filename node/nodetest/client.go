@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -19,13 +20,18 @@ type Client struct {
 	txn   int
 }
 
-// Do makes a request and decodes its answer into out, which may be nil. It returns the status.
+// Do makes a request and decodes its answer into out, which may be nil. It returns the status. The path stands below
+// /_matrix/client/v3, unless it begins with /_matrix.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) (status int, err error) {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return 0, err
 	}
-	req := httptest.NewRequestWithContext(ctx, method, "http://client/_matrix/client/v3"+path, bytes.NewReader(body))
+	target := path
+	if !strings.HasPrefix(path, "/_matrix/") {
+		target = "/_matrix/client/v3" + path
+	}
+	req := httptest.NewRequestWithContext(ctx, method, "http://client"+target, bytes.NewReader(body))
 	if in == nil {
 		req.Body, req.ContentLength = http.NoBody, 0
 	}
@@ -61,6 +67,19 @@ func (c *Client) Login(ctx context.Context, user, password string) error {
 	}
 	_, err := c.Do(ctx, http.MethodPost, "/login", object{
 		"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": user}, "password": password,
+	}, &answer)
+	c.User, c.token = answer.UserID, answer.AccessToken
+	return err
+}
+
+// Register makes an account and logs in.
+func (c *Client) Register(ctx context.Context, user, password string) error {
+	var answer struct {
+		UserID      string `json:"user_id"`
+		AccessToken string `json:"access_token"`
+	}
+	_, err := c.Do(ctx, http.MethodPost, "/register", object{
+		"username": user, "password": password, "auth": object{"type": "m.login.dummy"},
 	}, &answer)
 	c.User, c.token = answer.UserID, answer.AccessToken
 	return err
