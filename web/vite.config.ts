@@ -15,7 +15,7 @@ export default defineConfig({
       output: {
         entryFileNames: "meshsim.js",
         chunkFileNames: "[name].js",
-        assetFileNames: "meshsim[extname]",
+        assetFileNames: ({ names }) => (names.some((n) => n.startsWith("index")) ? "meshsim[extname]" : "[name][extname]"),
       },
     },
   },

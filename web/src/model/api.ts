@@ -1,21 +1,25 @@
 /** The operations of /api/v1. Every refusal is a [Refusal], which carries the mesh's own sentence. */
 import { plainDurations } from "../units";
 import type {
+  Chatter,
   Example,
   Imported,
   ImportPreview,
   ImportSource,
   LinkCounters,
   LinkPins,
+  LogLine,
   Message,
   NewImport,
   NewRoom,
   NewServer,
+  Peer,
   PinnedPair,
   Room,
   Server,
   Settings,
   Transport,
+  Usage,
 } from "./types";
 
 const ROOT = "/api/v1";
@@ -34,7 +38,7 @@ export class Refusal extends Error {
 }
 
 export type FileFormat = NonNullable<ImportSource["format"]>;
-export type LifeCycleAction = "start" | "stop" | "pause" | "resume" | "restore";
+export type LifeCycleAction = "start" | "stop" | "pause" | "resume" | "restore" | "restart" | "kill";
 
 export const api = {
   addServer: (at: NewServer) => call<Server>("POST", "/servers", at),
@@ -42,6 +46,12 @@ export const api = {
   removeServer: (id: number) => call<unknown>("DELETE", `/servers/${id}`),
   act: (id: number, action: LifeCycleAction) => call<unknown>("POST", `/servers/${id}/${action}`),
   settings: () => call<Settings>("GET", "/settings"),
+  peers: (id: number) => call<Peer[]>("GET", `/servers/${id}/peers`),
+  usage: (id: number) => call<Usage>("GET", `/servers/${id}/usage`),
+  /** Lines of a server's log as they come, until the signal aborts. */
+  log: (id: number, lines: number, signal: AbortSignal) => linesOf<LogLine>(`/servers/${id}/log?lines=${lines}&follow=true`, signal),
+  chatter: (room: string) => call<Chatter>("GET", `/rooms/${encodeURIComponent(room)}/chatter`),
+  setChatter: (room: string, per_second: number) => call<Chatter>("PUT", `/rooms/${encodeURIComponent(room)}/chatter`, { per_second }),
   setSettings: (settings: Settings) => call<unknown>("PUT", "/settings", settings),
   setLink: (a: number, b: number, pins: LinkPins) =>
     call<LinkPins>("PUT", `/links/${a}/${b}`, pins),
@@ -74,11 +84,25 @@ async function file(path: string): Promise<{ readonly name: string; readonly dat
   return { name, data: await answer.blob() };
 }
 
-async function ask(method: string, path: string, body?: unknown): Promise<Response> {
+/** JSON values, one a line, each as soon as it is there. */
+async function* linesOf<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
+  const { body } = await ask("GET", path, undefined, signal);
+  if (!body) return;
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield JSON.parse(line) as T;
+  }
+}
+
+async function ask(method: string, path: string, body?: unknown, signal: AbortSignal | null = null): Promise<Response> {
   let answer: Response;
   try {
     answer = await fetch(ROOT + path, {
       method,
+      signal,
       ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
     });
   } catch {

@@ -29,3 +29,7 @@ export type Imported = Schemas["Imported"];
 export type Example = Schemas["Example"];
 export type PinnedPair = Schemas["PinnedPair"];
 export type Transport = Schemas["Transport"];
+export type Peer = Schemas["Peer"];
+export type Usage = Schemas["Usage"];
+export type LogLine = Schemas["LogLine"];
+export type Chatter = Schemas["Chatter"];

@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { inNeed, sayPeer } from "./peers";
+import type { Peer } from "./types";
+
+function peer(name: string, more: Partial<Peer> = {}): Peer {
+  return { name, rooms: 1, pdus: 0, edus: 0, sending: false, backoff_ms: 0, ...more };
+}
+
+it("shows first what fails, then what waits", () => {
+  const peers = [peer("hs2"), peer("hs1"), peer("hs3", { pdus: 9 }), peer("hs4", { backoff_ms: 1000 })];
+  expect(inNeed(peers).map((p) => p.name)).toEqual(["hs4", "hs3", "hs1", "hs2"]);
+});
+
+it.each([
+  [peer("a"), "nothing waits"],
+  [peer("a", { pdus: 1 }), "1 event waits"],
+  [peer("a", { pdus: 2, edus: 1, sending: true }), "sending, 2 events, 1 EDU"],
+  [peer("a", { pdus: 3, backoff_ms: 8000, next_try_ms: 12_400 }), "3 events wait; tries again in 2 s"],
+  [peer("a", { backoff_ms: 60_000, next_try_ms: 55_000 }), "tries again in 45 s"],
+  [peer("a", { backoff_ms: 8000, next_try_ms: 9000 }), "tries again now"],
+])("%j", (p, said) => {
+  expect(sayPeer(p, 10_000)).toBe(said);
+});
