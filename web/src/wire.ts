@@ -1145,6 +1145,8 @@ export interface components {
             client_port?: number;
             client_port_error?: string;
             client_url: string;
+            /** @enum {string} */
+            gateway?: "observed" | "pass-through" | "none";
             /** Format: int64 */
             id: number;
             ipv4: string;
@@ -1155,6 +1157,7 @@ export interface components {
             reason?: string;
             /** @enum {string} */
             state: "new" | "starting" | "running" | "paused" | "stopping" | "stopped" | "failed" | "gone";
+            unseen?: string;
             /** Format: double */
             x: number;
             /** Format: double */
@@ -1271,6 +1274,11 @@ export interface components {
         };
         Version: {
             go: string;
+            /**
+             * Format: int64
+             * @description Id of the process.
+             */
+            pid: number;
             /**
              * Format: int64
              * @description Of this mesh: the same seed gives every link the same random sequence.
