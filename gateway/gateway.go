@@ -45,7 +45,12 @@ type Path struct {
 	Routes uint64        // version of the route table
 	RTT    time.Duration // propagation delay there and back, without queueing
 	Rate   link.BitRate  // of the slowest link in either direction
+	// Slowest names that link. Where paths share it, their transactions take turns.
+	Slowest Bottleneck
 }
+
+// Bottleneck names a link by its ends, server ids.
+type Bottleneck [2]int
 
 // Directory knows the mesh. It is safe for concurrent use and does not block.
 type Directory interface {
@@ -95,6 +100,7 @@ type Gateway struct {
 	lowband   *lowband.Endpoint // nil before AttachLowband
 	relays    sync.WaitGroup    // tunnels through the proxy, and the low-bandwidth transport
 	attempts  attempts
+	turns     turns
 	ctx       context.Context // ended by Close
 	end       context.CancelFunc
 

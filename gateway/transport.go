@@ -64,6 +64,13 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 	exchange := g.exchange
 	if seen.by(g.transportTo(name, path)) == telemetry.Lowband {
 		exchange = g.exchangeLowband
+		leave, err := g.turn(req, path, len(body))
+		if err != nil {
+			err = &Error{Stage: StageAnswer, To: name, Err: err}
+			seen.failed(err)
+			return nil, err
+		}
+		defer leave()
 	} else {
 		g.cfg.Connections.used(g)
 	}

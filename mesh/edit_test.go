@@ -237,7 +237,7 @@ func TestPathSumsUpBothDirections(t *testing.T) {
 			AB: topo.Pin{Bandwidth: new(link.Unlimited)}, BA: topo.Pin{Latency: new(pixels(30)), Bandwidth: new(link.BitRate(9600))},
 		}))
 		got, ok := b.Path(0, 1)
-		want := node.Path{Routes: b.Snapshot().Routes, Hops: 1, RTT: pixels(130), Rate: 9600}
+		want := node.Path{Routes: b.Snapshot().Routes, Hops: 1, RTT: pixels(130), Rate: 9600, Slowest: [2]int{0, 1}}
 		if !ok || got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}

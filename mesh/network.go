@@ -44,14 +44,14 @@ func (m *Mesh) Path(from, to int) (node.Path, bool) {
 
 // sum adds the links along a path to what is told of it.
 func sum(p *node.Path, g *topo.Graph, nodes []int) {
-	rate := p.Rate
 	for i := range len(nodes) - 1 {
 		l, _ := g.Link(topo.PairOf(nodes[i], nodes[i+1]))
 		params := l.From(nodes[i])
 		p.RTT += params.Delay
-		rate = worst(rate, params.Rate)
+		if rate := worst(p.Rate, params.Rate); rate != p.Rate {
+			p.Rate, p.Slowest = rate, [2]int{l.A, l.B}
+		}
 	}
-	p.Rate = rate
 }
 
 // PathNodes spells out the path between two servers by the route table of a version: the servers, both ends

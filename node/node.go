@@ -38,6 +38,8 @@ type Path struct {
 	Hops   int           // links there
 	RTT    time.Duration // propagation delay there and back, without queueing and jitter
 	Rate   link.BitRate  // of the slowest link in either direction
+	// Slowest are the ends of that link, the first such one on the way there and back.
+	Slowest [2]int
 }
 
 // Driver starts homeservers of one kind.

@@ -30,7 +30,7 @@ func (d Directory) Lookup(name string) (gateway.Peer, bool) {
 // Path implements gateway.Directory.
 func (d Directory) Path(to int) (gateway.Path, bool) {
 	p, ok := d.Mesh.Path(d.From, to)
-	return gateway.Path{Routes: p.Routes, RTT: p.RTT, Rate: p.Rate}, ok
+	return gateway.Path{Routes: p.Routes, RTT: p.RTT, Rate: p.Rate, Slowest: p.Slowest}, ok
 }
 
 // Addrs implements resolver.Names.

@@ -70,7 +70,9 @@ func (m *Mesh) Path(from, to int) (node.Path, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p, ok := m.links[linkOf(node.FabricNode(from), node.FabricNode(to))]
-	return node.Path{Routes: m.routes, Hops: 1, RTT: 2 * p.Delay, Rate: p.Rate}, ok
+	return node.Path{
+		Routes: m.routes, Hops: 1, RTT: 2 * p.Delay, Rate: p.Rate, Slowest: [2]int{min(from, to), max(from, to)},
+	}, ok
 }
 
 // Link links two servers, or changes their link.
