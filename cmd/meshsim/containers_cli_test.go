@@ -25,6 +25,9 @@ func TestWrongContainerFlagsAreOneClearLine(t *testing.T) {
 		{"--homeserver conduit", `--homeserver is "conduit": it must be embedded or dendrite or synapse or tuwunel`},
 		{"--gateway open", `--gateway is "open": it must be observed or pass-through, or use --no-gateway`},
 		{"--gateway pass-through --no-gateway", "--gateway pass-through and --no-gateway contradict each other: leave one out"},
+		{"--postgres localhost", "--postgres must be a URL like postgresql://USER:PASSWORD@HOST:5432/postgres"},
+		{"--postgres postgresql://u:p@h:port/x", "--postgres is no URL of a Postgres, like postgresql://USER:PASSWORD@HOST:5432/postgres"},
+		{"clean --postgres localhost", "--postgres must be a URL"},
 		{"--preset /nonexistent.yaml", "--preset: there is no preset /nonexistent.yaml: name a YAML file, or a folder with preset.yaml in it"},
 		{"--preset " + clashing, `has the name "synapse", which another kind of homeserver has: give it another with name`},
 	} {

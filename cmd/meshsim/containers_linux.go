@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,8 @@ func containerFlags(f *pflag.FlagSet, o *options) {
 		"leave the retry intervals of homeservers in containers as they are shipped, up to days ("+envPrefix+"STOCK_RETRIES)")
 	f.StringVar(&c.gateway, "gateway", string(node.Observed),
 		"how servers in containers talk to others: observed, or pass-through (nothing inside is seen) ("+envPrefix+"GATEWAY)")
+	f.StringVar(&c.Postgres, "postgres", "",
+		"give every server in a container its own database on the Postgres at this `URL`, where its kind can use one ("+envPrefix+"POSTGRES)")
 	f.BoolVar(&c.noGateway, "no-gateway", false,
 		"servers in containers talk to each other with nothing between: nothing is seen of their events ("+envPrefix+"NO_GATEWAY)")
 }
@@ -141,17 +144,23 @@ func containerCommands(getenv func(string) string) []*cobra.Command {
 
 // newClean is the command that removes what was left behind.
 func newClean() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:   "clean",
-		Short: "Remove the containers and volumes that a meshsim which was killed left behind",
+		Short: "Remove the containers, volumes and databases that a meshsim which was killed left behind",
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			removed, err := docker.Clean(c.Context())
-			slices.Sort(removed)
-			for _, name := range slices.Compact(removed) {
-				fmt.Fprintln(c.OutOrStdout(), "removed", name)
-			}
-			return err
-		},
 	}
+	postgres := c.Flags().String("postgres", "", "drop databases at this `URL` too")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		removed, err := docker.Clean(c.Context())
+		if *postgres != "" {
+			dropped, failed := docker.CleanDatabases(c.Context(), *postgres)
+			removed, err = append(removed, dropped...), errors.Join(err, failed)
+		}
+		slices.Sort(removed)
+		for _, name := range slices.Compact(removed) {
+			fmt.Fprintln(c.OutOrStdout(), "removed", name)
+		}
+		return err
+	}
+	return c
 }

@@ -45,6 +45,9 @@ type Options struct {
 	Presence     bool     // servers tell each other who is there
 	// Gateway is what stands between a server and the mesh; empty is node.Observed.
 	Gateway node.GatewayMode
+	// Postgres is the URL of a Postgres that servers of presets with UsesPostgres share, one database each; empty leaves
+	// each its own file. It must let this machine in without TLS.
+	Postgres string
 	// RegistrationClosed keeps clients from registering; the account that every server has is there all the same.
 	RegistrationClosed bool
 }
@@ -54,6 +57,8 @@ type Driver struct {
 	cfg    Config
 	engine *engine
 	prefix string // of the names of what the engine keeps for this driver
+
+	postgres *postgres // nil where there is none
 
 	mu        sync.Mutex // guards what follows
 	residents map[int]*resident
@@ -82,13 +87,20 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Connections == nil {
 		cfg.Connections = gateway.NewConnections(gateway.DefaultConnections)
 	}
-	return &Driver{
+	d := &Driver{
 		cfg:       cfg,
 		engine:    e,
 		prefix:    "meshsim-" + strings.ToLower(rand.Text()[:8]) + "-",
 		residents: make(map[int]*resident),
 		runs:      make(map[*running]struct{}),
-	}, nil
+	}
+	if cfg.Options.Postgres == "" {
+		return d, nil
+	}
+	if d.postgres, err = newPostgres(cfg.Options.Postgres); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return d, nil
 }
 
 // checkPreset tells whether the preset can do what the options want.
@@ -135,6 +147,9 @@ func (d *Driver) prepare(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := d.prepareDatabase(ctx, image); err != nil {
+		return "", err
+	}
 	d.image = image
 	return image, nil
 }
@@ -150,6 +165,9 @@ func (d *Driver) Start(ctx context.Context, spec node.Spec, mesh node.Network) (
 	}
 	r, err := d.resident(spec)
 	if err != nil {
+		return nil, &node.StartError{Reason: err.Error()}
+	}
+	if err := d.ensureDatabase(ctx, r); err != nil {
 		return nil, &node.StartError{Reason: err.Error()}
 	}
 	n, err := d.run(ctx, r, image, mesh)
@@ -195,7 +213,21 @@ func (d *Driver) Forget(ctx context.Context, spec node.Spec) error {
 	if r == nil {
 		return nil
 	}
-	return d.engine.removeVolume(ctx, r.volume)
+	return errors.Join(d.engine.removeVolume(ctx, r.volume), d.dropDatabases(ctx, r))
+}
+
+// dropDatabases removes the databases of servers that have one.
+func (d *Driver) dropDatabases(ctx context.Context, residents ...*resident) error {
+	var names []string
+	for _, r := range residents {
+		if r.database != "" {
+			names = append(names, r.database)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return d.postgres.drop(ctx, names...)
 }
 
 // Close implements node.Driver: it ends what still runs, by force, and removes what is kept for every server. It is
@@ -217,7 +249,18 @@ func (d *Driver) Close() error {
 	for _, r := range residents {
 		errs = append(errs, d.engine.removeVolume(ctx, r.volume))
 	}
+	errs = append(errs, d.dropDatabases(ctx, slices.Collect(maps.Values(residents))...), d.dropTemplate(ctx))
 	return errors.Join(append(errs, d.engine.close())...)
+}
+
+// dropTemplate removes the template of databases, where one was made. What is still being made is waited for.
+func (d *Driver) dropTemplate(ctx context.Context) error {
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if d.image == "" || !d.usesPostgres() {
+		return nil
+	}
+	return d.postgres.drop(ctx, d.templateName())
 }
 
 // begun notes a run, and is false when the driver is closed.

@@ -49,7 +49,7 @@ func (n *running) join(pid int, mesh node.Network) error {
 	view := directory.Directory{Mesh: mesh, From: spec.ID}
 	n.inside = n.newTransport()
 	n.client = n.homeserver(d.cfg.Preset.ClientPort)
-	if err := n.serveNames(view); err != nil {
+	if err := errors.Join(n.serveNames(view), n.serveDatabase()); err != nil {
 		return err
 	}
 	if d.cfg.Options.Gateway == node.NoGateway {

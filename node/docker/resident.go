@@ -16,7 +16,10 @@ type resident struct {
 	volume  string
 	keySeed string // Ed25519, unpadded base64
 	secret  string
-	account bool // the account was made; the driver's calls for one server do not overlap
+
+	// What follows changes; the driver's calls for one server do not overlap.
+	account  bool   // it was made
+	database string // name of its own on the shared Postgres; empty where it has none
 }
 
 // signingKeyID names the one signing key that a server has.

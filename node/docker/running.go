@@ -50,19 +50,9 @@ var (
 
 // run makes a container, puts it into the mesh and returns when it answers.
 func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.Network) (*running, error) {
-	n := &running{
-		driver: d, resident: r, values: r.values(&d.cfg),
-		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
-	}
-	n.ctx, n.end = context.WithCancel(context.Background())
-	pid, err := n.create(ctx, image)
+	n, pid, err := d.launch(ctx, r, image)
 	if err != nil {
 		return nil, err
-	}
-	go n.watch()
-	if !d.begun(n) {
-		close(n.settled)
-		return nil, errors.Join(errClosed, n.kill())
 	}
 	err = n.begin(ctx, pid, mesh)
 	close(n.settled)
@@ -70,6 +60,27 @@ func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.N
 		return nil, n.giveUp(err)
 	}
 	return n, nil
+}
+
+// launch makes a container and starts its process. Unless it fails the caller closes settled.
+func (d *Driver) launch(ctx context.Context, r *resident, image string) (n *running, pid int, err error) {
+	n = &running{
+		driver: d, resident: r, values: r.values(&d.cfg),
+		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
+	}
+	if r.database != "" {
+		n.values.Database = d.postgres.inside(r.database)
+	}
+	n.ctx, n.end = context.WithCancel(context.Background())
+	if pid, err = n.create(ctx, image); err != nil {
+		return nil, 0, err
+	}
+	go n.watch()
+	if !d.begun(n) {
+		close(n.settled)
+		return nil, 0, errors.Join(errClosed, n.kill())
+	}
+	return n, pid, nil
 }
 
 // create makes and starts the container.
@@ -236,6 +247,11 @@ func (n *running) watch() {
 
 // Stop implements node.Node.
 func (n *running) Stop(ctx context.Context) error {
+	select {
+	case <-n.done: // nothing is left to ask the engine for
+		return nil
+	default:
+	}
 	n.stopping.Store(true)
 	engine := n.driver.engine
 	if err := engine.stop(ctx, n.container, grace(ctx)); err != nil {

@@ -1,0 +1,142 @@
+//go:build linux
+
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"meshsim/node"
+	"meshsim/port/tun"
+)
+
+// databaseName is a server's own on the shared Postgres.
+func (d *Driver) databaseName(id int) string {
+	return fmt.Sprintf("%s%d", strings.ReplaceAll(d.prefix, "-", "_"), id)
+}
+
+// templateID stands in the place of a server's id.
+const templateID = -1
+
+func (d *Driver) templateName() string {
+	return strings.ReplaceAll(d.prefix, "-", "_") + "template"
+}
+
+// usesPostgres tells whether servers have their data on the shared Postgres.
+func (d *Driver) usesPostgres() bool { return d.postgres != nil && d.cfg.Preset.UsesPostgres }
+
+// ensureDatabase makes a server's database, unless it has one.
+func (d *Driver) ensureDatabase(ctx context.Context, r *resident) error {
+	if !d.usesPostgres() || r.database != "" {
+		return nil
+	}
+	name := d.databaseName(r.spec.ID)
+	if err := d.postgres.create(ctx, name, d.templateName()); err != nil {
+		return err
+	}
+	r.database = name
+	return nil
+}
+
+// prepareDatabase makes the template of every server's database: one server is run, without a mesh, until it works and has
+// made its tables. It is called once.
+func (d *Driver) prepareDatabase(ctx context.Context, image string) error {
+	if !d.usesPostgres() {
+		return nil
+	}
+	if removed, err := d.postgres.removeLeftovers(ctx); err != nil {
+		return err
+	} else if len(removed) > 0 {
+		d.cfg.Logger.Info("dropped databases that a meshsim that was killed left behind", "names", removed)
+	}
+	template := d.templateName()
+	if err := d.postgres.create(ctx, template, ""); err != nil {
+		return err
+	}
+	if err := d.fillTemplate(ctx, image, template); err != nil {
+		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineLimit)
+		defer cancel()
+		return errors.Join(err, d.postgres.drop(cleanup, template))
+	}
+	return nil
+}
+
+// fillTemplate runs a server on the template's database.
+func (d *Driver) fillTemplate(ctx context.Context, image, database string) error {
+	r := newResident(node.Spec{ID: templateID, Name: "template", Kind: d.Kind()}, d.prefix+"template")
+	r.database = database
+	n, pid, err := d.launch(ctx, r, image)
+	if err != nil {
+		return err
+	}
+	err = n.beginAlone(ctx, pid)
+	close(n.settled)
+	if err != nil {
+		err = n.giveUp(err)
+	} else {
+		err = n.Stop(ctx)
+	}
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineLimit)
+	defer cancel()
+	return errors.Join(err, d.engine.removeVolume(cleanup, r.volume))
+}
+
+// beginAlone gives the container its database but no mesh, and waits until the homeserver answers.
+func (n *running) beginAlone(ctx context.Context, pid int) error {
+	var err error
+	if n.namespace, err = tun.OpenNamespace(pid); err != nil {
+		return n.orDied(err)
+	}
+	n.inside = n.newTransport()
+	if err := n.serveDatabase(); err != nil {
+		return n.orDied(err)
+	}
+	return n.awaitReady(ctx)
+}
+
+// serveDatabase passes connections to the shared Postgres, where there is one.
+func (n *running) serveDatabase() error {
+	if n.values.Database == nil {
+		return nil
+	}
+	ln, err := n.namespace.Listen(databaseAddress)
+	if err != nil {
+		return err
+	}
+	n.serving.Go(func() {
+		detach := context.AfterFunc(n.ctx, func() { ln.Close() })
+		defer detach()
+		defer ln.Close()
+		for {
+			near, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			n.serving.Go(func() { n.passToDatabase(near) })
+		}
+	})
+	return nil
+}
+
+// passToDatabase carries one connection of the homeserver.
+func (n *running) passToDatabase(near net.Conn) {
+	defer near.Close()
+	far, err := n.driver.postgres.dial(n.ctx)
+	if err != nil {
+		n.driver.cfg.Logger.Warn("a server does not reach its database", "server", n.resident.spec.Name, "error", n.driver.postgres.explain(err))
+		return
+	}
+	splice(n.ctx, near, far)
+}
+
+// CleanDatabases drops the databases of processes of this machine that no longer run, and returns their names.
+func CleanDatabases(ctx context.Context, address string) (removed []string, err error) {
+	p, err := newPostgres(address)
+	if err != nil {
+		return nil, err
+	}
+	return p.removeLeftovers(ctx)
+}
