@@ -8,8 +8,14 @@ import (
 	"time"
 )
 
-// maxVia is how many servers a join names that may help with it.
-const maxVia = 4
+const (
+	// maxVia is how many servers a join names that may help with it.
+	maxVia = 4
+	// maxHosts is how many servers all joins of a room go through. Each of them tells everybody of those that it let
+	// in: many at a time over one connection to each, where few do it, and one or two over a connection to each from
+	// everybody where everybody does, which takes a million connections in a room of a thousand.
+	maxHosts = 8
+)
 
 // Join lets servers join a room, side by side, and returns at once with all of them "joining"; how they
 // fare is seen in the room. Servers that have joined already, or are about to, are left alone; those that
@@ -108,7 +114,8 @@ func (t *Talk) joinOnce(ctx context.Context, roomID string, server int) error {
 	}, nil)
 }
 
-// via names servers that are in the room, beginning at another one for each newcomer, so that not all ask the same.
+// via names servers that are in the room, of the first that joined, beginning at another one for each newcomer, so that
+// not all ask the same.
 // Both names of the parameter are given: "via" came with version 1.12 of the client-server specification, before
 // that it was "server_name".
 func (t *Talk) via(roomID string, newcomer int) url.Values {
@@ -119,7 +126,7 @@ func (t *Talk) via(roomID string, newcomer int) url.Values {
 	}
 	var names []string
 	for _, m := range room.Members {
-		if name, ok := t.servers.Name(m.Server); ok && m.State == Joined {
+		if name, ok := t.servers.Name(m.Server); ok && m.State == Joined && len(names) < maxHosts {
 			names = append(names, name)
 		}
 	}

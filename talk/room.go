@@ -108,7 +108,11 @@ func (t *Talk) checkServers(ids []int) error {
 func (t *Talk) add(room *Room) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.rooms = append(t.rooms, room)
+	if i := t.indexLocked(room.ID); i >= 0 {
+		t.rooms[i] = room // it was recalled before its maker came to this
+	} else {
+		t.rooms = append(t.rooms, room)
+	}
 	t.notifyLocked()
 }
 

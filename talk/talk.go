@@ -3,8 +3,8 @@
 //
 // It is an ordinary client of each server, logged in as the account that exists on every one of them, and
 // asks the homeserver directly: its requests cross no emulated link, while all that the homeservers say to
-// each other because of them does. It knows only the rooms that it made itself, and forgets them with the
-// process.
+// each other because of them does. It knows the rooms that it made itself and, where homeservers keep
+// theirs, those of earlier runs (Recall).
 package talk
 
 import (
@@ -50,7 +50,7 @@ type Talk struct {
 	wait  sync.WaitGroup
 
 	mu      sync.Mutex
-	rooms   []*Room       // in the order they were made; the rooms themselves are immutable
+	rooms   []*Room // in the order they were made; the rooms themselves are immutable
 	babbles map[string]*babble
 	changed chan struct{} // closed and replaced when rooms change
 	closed  bool

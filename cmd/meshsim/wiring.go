@@ -99,6 +99,7 @@ func (w *wiring) run(ctx context.Context, listeners []net.Listener) error {
 	err := runAll(ctx,
 		w.mesh.Run,
 		w.keepFile,
+		w.recallRooms,
 		w.endTalk,
 		func(ctx context.Context) error { return w.frontend.Serve(ctx, listeners...) },
 	)
@@ -111,6 +112,32 @@ func (w *wiring) keepFile(ctx context.Context) error {
 		return nil
 	}
 	return meshfile.Keep(ctx, w.mesh, w.file, w.log)
+}
+
+// recallRooms shows the rooms of servers that have run before, as each server comes to run.
+func (w *wiring) recallRooms(ctx context.Context) error {
+	if w.store == nil {
+		<-ctx.Done()
+		return nil
+	}
+	changes := w.mesh.Subscribe()
+	recalled := map[int]bool{}
+	for servers := changes.Snapshot().Servers; ; {
+		for _, server := range servers {
+			if server.State != mesh.Running || recalled[server.ID] {
+				continue
+			}
+			recalled[server.ID] = true
+			if err := w.talk.Recall(ctx, server.ID); err != nil && ctx.Err() == nil {
+				w.log.Warn("the rooms of a server cannot be shown", "server", server.Name, "error", err)
+			}
+		}
+		change, err := changes.Next(ctx)
+		if err != nil {
+			return nil // the end
+		}
+		servers = change.Servers
+	}
 }
 
 // endTalk gives up the joins under way when the end has come.
