@@ -22,6 +22,12 @@ type Peer struct {
 	NextTryMS *int64  `json:"next_try_ms,omitempty"`
 	BackoffMS float64 `json:"backoff_ms" doc:"Between the last try, which failed, and the next; 0 where none has failed."`
 	Failure   string  `json:"failure,omitempty" doc:"Of the last try."`
+	// What came from there in vain since the server was made.
+	DroppedPDUs int `json:"dropped_pdus" doc:"Events from there that were none, were not signed right, or were of a room that this server is not in."`
+	DroppedEDUs int `json:"dropped_edus" doc:"Ephemeral messages from there that made no sense."`
+	Rejected    int `json:"rejected" doc:"Events from there that the rules refused."`
+	SoftFailed  int `json:"soft_failed" doc:"Events from there that the rules refused when they came, but not at their place."`
+	BadRequests int `json:"bad_requests" doc:"Requests from there, rightly signed, whose bodies were not of the right form."`
 }
 
 func (v *v1) registerPeers(api huma.API) {
@@ -40,6 +46,7 @@ func (v *v1) listPeers(_ context.Context, in *serverID) (*result[[]Peer], error)
 		peers[i] = Peer{
 			Name: p.Server, Rooms: p.Rooms, PDUs: p.PDUs, EDUs: p.EDUs, Sending: p.Sending,
 			BackoffMS: milliseconds(p.Wait), Failure: p.Failure,
+			DroppedPDUs: p.DroppedPDUs, DroppedEDUs: p.DroppedEDUs, Rejected: p.Rejected, SoftFailed: p.SoftFailed, BadRequests: p.BadRequests,
 		}
 		if id, ok := v.mesh.Lookup(p.Server); ok {
 			peers[i].Server = &id

@@ -71,6 +71,7 @@ type Server struct {
 	aliases aliases
 	members memberships
 	users   users // the user side, see user.go
+	garbage garbage
 
 	mu      sync.RWMutex
 	rooms   map[matrix.RoomID]*room

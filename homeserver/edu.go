@@ -59,6 +59,7 @@ func (s *Server) ReceiveEDUs(origin string, edus []json.RawMessage) {
 		}
 		if err != nil {
 			s.log.Debug("dropped an EDU", "origin", origin, "type", edu.Type, "error", err)
+			s.garbage.note(origin, func(g *Garbage) { g.EDUs++ })
 		}
 	}
 }

@@ -22,6 +22,7 @@ func (s *Server) Receive(ctx context.Context, origin string, pdus []json.RawMess
 			pdu, err := s.receiveOne(ctx, origin, raw)
 			if err != nil {
 				s.log.Debug("dropped a PDU", "origin", origin, "error", err)
+				s.garbage.note(origin, func(g *Garbage) { g.PDUs++ })
 			}
 			if pdu != nil {
 				results[string(pdu.ID())] = err

@@ -218,6 +218,7 @@ func (s *Server) admitRemoteLocked(r *room, origin string, pdu *event.PDU) (*nod
 }
 
 func (s *Server) observe(origin string, pdu *event.PDU, outcome Outcome) {
+	s.noteOutcome(origin, outcome)
 	if s.cfg.Observer != nil {
 		s.cfg.Observer.EventProcessed(origin, pdu, outcome)
 	}

@@ -39,6 +39,12 @@ type Peer struct {
 	NextTry time.Time     // after a failure; zero otherwise
 	Wait    time.Duration // between the last try and the next: the backoff; 0 where none has failed
 	Failure string        // of the last try; empty where none has failed
+
+	DroppedPDUs int // that came from there and are no events, are not signed right, or are of rooms that this server is not in
+	DroppedEDUs int // that came from there and make no sense
+	Rejected    int // events from there that the rules refuse
+	SoftFailed  int // events from there that the rules refuse now
+	BadRequests int // requests from there whose bodies are not of the right form
 }
 
 // PeerLister is a Node that tells what waits for the servers it shares rooms with.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Backlog is what waits for one server, with which this one shares rooms.
+// Backlog is what waits for one server, and what came from it in vain.
 type Backlog struct {
 	Server  string
 	Rooms   int // that both are joined to
@@ -17,9 +17,13 @@ type Backlog struct {
 	NextTry time.Time     // of a transaction that failed; zero while one is under way
 	Wait    time.Duration // between the last try and the next; 0 where none has failed
 	Failure string        // of the last try; empty where none has failed
+
+	// What came from there in vain, see homeserver.Garbage.
+	DroppedPDUs, DroppedEDUs, Rejected, SoftFailed, BadRequests int
 }
 
-// Backlogs returns what waits for every server that a room is shared with, or that something waits for, by name.
+// Backlogs returns what waits for every server that a room is shared with, that something waits for, or that sent
+// something in vain, by name.
 func (p *Peer) Backlogs() []Backlog {
 	by := p.Sender.backlogs()
 	for _, room := range p.Server.Rooms() {
@@ -31,6 +35,12 @@ func (p *Peer) Backlogs() []Backlog {
 			b.Server, b.Rooms = server, b.Rooms+1
 			by[server] = b
 		}
+	}
+	for server, g := range p.Server.Garbage() {
+		b := by[server]
+		b.Server = server
+		b.DroppedPDUs, b.DroppedEDUs, b.Rejected, b.SoftFailed, b.BadRequests = g.PDUs, g.EDUs, g.Rejected, g.SoftFailed, g.Requests
+		by[server] = b
 	}
 	delete(by, p.Server.Name())
 	return slices.SortedFunc(maps.Values(by), func(a, b Backlog) int { return cmp.Compare(a.Server, b.Server) })

@@ -225,6 +225,9 @@ func requestURI(r *http.Request) string {
 // answer runs an endpoint and writes what it returns, once all that it may tell is kept.
 func (h *Handler) answer(w http.ResponseWriter, e endpoint, req asked) {
 	value, err := e(req)
+	if err != nil && req.origin != "" && homeserver.KindOf(err) == homeserver.BadRequest {
+		h.server.NoteBadRequest(req.origin)
+	}
 	if kept := h.server.Durable(req.Context()); kept != nil {
 		err = kept
 	}
