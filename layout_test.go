@@ -58,6 +58,7 @@ var layout = []string{
 	"node/docker",
 	"mesh",
 	"mesh/meshfile",
+	"journey",
 	"mesh/exchange",
 	"examples/meshes",
 	"talk",

@@ -59,6 +59,7 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"environment", map[string]string{"MESHSIM_SEED": "x"}, nil, `MESHSIM_SEED: --seed is "x"`},
 		{"environment-of-serve", map[string]string{"MESHSIM_LOG_LEVEL": "x"}, []string{"serve"}, `"x"`},
 		{"transport", nil, []string{"--transport", "pigeon"}, `"pigeon"`},
+		{"otlp", nil, []string{"--otlp", "localhost:4318"}, `--otlp: the collector's address is "localhost:4318"`},
 		{"argument-of-version", nil, []string{"version", "7"}, `"7"`},
 	}
 	for _, c := range cases {

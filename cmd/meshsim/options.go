@@ -26,6 +26,7 @@ type options struct {
 	homeserver  string
 	containers  containerOptions
 	transport   string
+	otlp        string
 	data        string
 	ownWork     bool
 	presence    bool
@@ -51,6 +52,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"the `text` that beyond loopback every request must bring; absent is a random one ("+envPrefix+"TOKEN)")
 	f.StringVar(&o.homeserver, "homeserver", embedded.Kind,
 		"`kind` of a server that is added without one: "+strings.Join(kinds(), " or ")+", or a --preset's ("+envPrefix+"HOMESERVER)")
+	f.StringVar(&o.otlp, "otlp", "",
+		"`URL` of an OpenTelemetry collector that is told of every event's way, e.g. http://localhost:4318 ("+envPrefix+"OTLP)")
 	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
 		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
 	f.BoolVar(&o.presence, "presence", false,

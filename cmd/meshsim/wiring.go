@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"meshsim/api"
 	"meshsim/fabric"
 	"meshsim/gateway"
@@ -32,19 +34,24 @@ type wiring struct {
 	transports *gateway.Transports
 	talk       *talk.Talk
 	frontend   *api.Frontend
-	file       string // kept up to date; empty for none
+	collector  sdktrace.SpanExporter // nil without --otlp
+	file       string                // kept up to date; empty for none
 	log        *slog.Logger
 }
 
 func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
+	collector, err := o.collector()
+	if err != nil {
+		return nil, err
+	}
 	w := &wiring{
 		fabric:     fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
 		hub:        telemetry.NewHub(),
 		file:       o.file,
 		transports: gateway.NewTransports(o.choice),
+		collector:  collector,
 		log:        log,
 	}
-	var err error
 	if w.clients, err = clientside.New(w.fabric); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
@@ -100,6 +107,7 @@ func (w *wiring) run(ctx context.Context, listeners []net.Listener) error {
 		w.mesh.Run,
 		w.keepFile,
 		w.recallRooms,
+		w.trace,
 		w.endTalk,
 		func(ctx context.Context) error { return w.frontend.Serve(ctx, listeners...) },
 	)
