@@ -56,7 +56,7 @@ func (k *lowbandKeys) name(key channel.PublicKey) (string, bool) {
 	return name, ok
 }
 
-// AttachLowband serves h to the gateways of peers over conn, which it takes over, and sends over it the requests for
+// AttachLowband serves h, which may be a homeserver elsewhere, to the gateways of peers over conn, which it takes over, and sends over it the requests for
 // which Config.Transports chooses the low-bandwidth transport. It must be called before the first request, at most once,
 // and only with Transports. It ends when the gateway is closed.
 func (g *Gateway) AttachLowband(conn net.PacketConn, h http.Handler) error {

@@ -19,7 +19,7 @@ import (
 
 // ServeProxy is an HTTPS proxy for a homeserver that the gateway does not share a process with: it answers CONNECT on
 // the connections of ln, ends the TLS inside with the peer's name, and passes the requests on over a connection to the
-// peer's gateway that belongs to this one alone (relay.go). CONNECT is answered once that connection stands, so that
+// peer's gateway that belongs to this one alone (relay.go), or one by one over the low-bandwidth transport (courier.go). CONNECT is answered once that connection stands, so that
 // failures look to the homeserver as they would without a proxy. Port 443, where homeservers look for a .well-known
 // first, is refused at once: the mesh has none. With Config.PassThrough the TLS is not ended and nothing inside is looked
 // at. Connections that do not come about are told to telemetry, as transactions without events.
@@ -72,10 +72,7 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	g.cfg.Connections.used(g)
-	open := g.openRelay
-	if g.cfg.PassThrough {
-		open = g.openTunnel
-	}
+	open := g.openerTo(name, peer)
 	far, carry, err := open(req.Context(), name, peer)
 	if err != nil {
 		g.notConnected(peer, err)
@@ -84,11 +81,25 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 	}
 	near, err := accept(w)
 	if err != nil {
-		far.Close()
+		if far != nil {
+			far.Close()
+		}
 		g.log.Debug("a homeserver left before its proxy answered", "server", g.cfg.Name, "peer", name, "error", err)
 		return
 	}
 	carry(near)
+}
+
+// openerTo chooses what a tunnel to a peer is. A connection to the peer, where the tunnel is one, is returned with it.
+func (g *Gateway) openerTo(name string, peer Peer) func(context.Context, string, Peer) (net.Conn, carrier, error) {
+	if g.cfg.PassThrough {
+		return g.openTunnel
+	}
+	path, _ := g.cfg.Directory.Path(peer.ID)
+	if g.transportTo(name, path) == telemetry.Lowband {
+		return g.openCourier
+	}
+	return g.openRelay
 }
 
 // carrier carries what passes between the homeserver and a peer that is connected, until either closes.

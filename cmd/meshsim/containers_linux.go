@@ -126,6 +126,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			Rooms:       s.rooms,
 			Publisher:   w.hub,
 			Connections: s.connections,
+			Transports:  w.transports,
 			Options:     options,
 			Logger:      w.log,
 		})

@@ -29,6 +29,8 @@ type Config struct {
 
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
+	// Transports chooses how requests between servers travel; nil for HTTPS alone.
+	Transports *gateway.Transports
 	// Options change what the preset says; optional.
 	Options Options
 	Logger  *slog.Logger // optional

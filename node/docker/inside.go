@@ -64,6 +64,7 @@ func (n *running) join(pid int, mesh node.Network) error {
 		Rooms:          d.cfg.Rooms,
 		Publisher:      d.cfg.Publisher,
 		Connections:    d.cfg.Connections,
+		Transports:     d.cfg.Transports,
 		ReportReceived: true,
 		PassThrough:    d.cfg.Options.Gateway == node.PassThrough,
 		Logger:         d.cfg.Logger,
@@ -74,6 +75,10 @@ func (n *running) join(pid int, mesh node.Network) error {
 // serveGateway starts the gateway in the namespace: the proxy, and unless the homeserver does it itself what answers the
 // mesh.
 func (n *running) serveGateway(addrs []netip.Addr) error {
+	federation := n.homeserver(n.driver.cfg.Preset.FederationPort)
+	if err := n.serveLowband(federation); err != nil { // before there are requests
+		return err
+	}
 	proxy, err := n.namespace.Listen(proxyAddress)
 	if err != nil {
 		return err
@@ -82,7 +87,6 @@ func (n *running) serveGateway(addrs []netip.Addr) error {
 	if n.values.TLSPort != 0 {
 		return nil
 	}
-	federation := n.homeserver(n.driver.cfg.Preset.FederationPort)
 	for _, a := range addrs {
 		ln, err := n.namespace.Listen(netip.AddrPortFrom(a, node.PortFederation))
 		if err != nil {
@@ -91,6 +95,19 @@ func (n *running) serveGateway(addrs []netip.Addr) error {
 		n.serving.Go(func() { n.ended(n.gateway.Serve(ln, federation)) })
 	}
 	return nil
+}
+
+// serveLowband serves federation over the low-bandwidth transport too. What is not looked at cannot be translated.
+func (n *running) serveLowband(federation http.Handler) error {
+	if n.driver.cfg.Transports == nil || n.driver.cfg.Options.Gateway == node.PassThrough {
+		return nil
+	}
+	v4, _ := node.Addrs(n.resident.spec.ID)
+	conn, err := n.namespace.ListenPacket(netip.AddrPortFrom(v4, node.PortCoAP))
+	if err != nil {
+		return err
+	}
+	return n.gateway.AttachLowband(conn, federation)
 }
 
 func (n *running) serveNames(names resolver.Names) error {
