@@ -140,6 +140,7 @@ func (s *Server) placeLocked(r *room, pdu *event.PDU, before *State) *node {
 	}
 	r.nodes[pdu.ID()] = n
 	s.commons.checked(pdu)
+	r.cameLocked(pdu.ID())
 	return n
 }
 

@@ -82,6 +82,7 @@ func (s *Server) recallLocked(r *room, known map[matrix.EventID]*event.PDU) {
 		n := s.nodeLocked(r, pdu, before)
 		n.mark |= behind
 		r.nodes[pdu.ID()] = n
+		r.cameLocked(pdu.ID())
 		r.notePlaceLocked(factRecalled, n)
 	}
 	s.recordLocked(r)

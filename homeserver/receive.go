@@ -18,8 +18,9 @@ func (s *Server) Receive(ctx context.Context, origin string, pdus []json.RawMess
 	results := map[string]error{}
 	s.background(func(closing context.Context) {
 		defer context.AfterFunc(closing, cancel)()
+		patience := newGrace(ctx)
 		for _, raw := range pdus {
-			pdu, err := s.receiveOne(ctx, origin, raw)
+			pdu, err := s.receiveOne(ctx, origin, raw, patience)
 			if err != nil {
 				s.log.Debug("dropped a PDU", "origin", origin, "error", err)
 				s.garbage.note(origin, func(g *Garbage) { g.PDUs++ })
@@ -32,7 +33,7 @@ func (s *Server) Receive(ctx context.Context, origin string, pdus []json.RawMess
 	return results
 }
 
-func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMessage) (*event.PDU, error) {
+func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMessage, patience func() context.Context) (*event.PDU, error) {
 	var place struct {
 		RoomID matrix.RoomID `json:"room_id"`
 	}
@@ -60,7 +61,13 @@ func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMess
 	if err := s.checkACL(r, origin, string(pdu.Sender().Server())); err != nil {
 		return pdu, err
 	}
-	err = s.integrate(ctx, r, origin, pdu)
+	complete, err := s.tryIntegrate(r, origin, pdu)
+	if !complete && err == nil {
+		complete, err = s.await(patience(), r, origin, pdu)
+	}
+	if !complete && err == nil {
+		err = s.integrate(ctx, r, origin, pdu)
+	}
 	if unavailable := (*unavailableError)(nil); errors.As(err, &unavailable) {
 		s.park(r, origin, pdu)
 		return pdu, nil

@@ -48,8 +48,9 @@ type room struct {
 	redactions  map[matrix.EventID]*event.PDU // by their targets
 	early       map[matrix.EventID]*event.PDU // redactions whose targets have not come yet
 	parked      parking
-	guests      map[string]struct{} // servers that joined through this one
-	journal     *journal            // what is to be recorded; nil without a store
+	awaited     map[matrix.EventID]*awaited // events that others wait for
+	guests      map[string]struct{}         // servers that joined through this one
+	journal     *journal                    // what is to be recorded; nil without a store
 }
 
 // node is an event in a room's graph.
