@@ -45,6 +45,7 @@ var layout = []string{
 	"lowband/records",
 	"lowband/airtest",
 	"lowband",
+	"lowband/capture",
 	"lowband/msc3079",
 	"lowband/proxy",
 	"lowband/mkdictionary",

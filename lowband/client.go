@@ -21,10 +21,14 @@ func (e *Endpoint) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	short := shorthand.Request{Method: req.Method, Target: req.URL.RequestURI(), Header: req.Header, Body: body}
+	line := req.Method + " " + short.Target
+	e.cfg.Tap.Note(true, "HTTP request", HTTPSize(line+" HTTP/1.1", req.Header, len(body)), func() string { return line + " " + string(body) })
 	for {
 		res, err := e.try(req.Context(), req.URL.Host, short)
 		switch {
 		case err == nil:
+			line := fmt.Sprintf("HTTP/1.1 %d %s", res.Status, http.StatusText(res.Status))
+			e.cfg.Tap.Note(false, "HTTP answer", HTTPSize(line, res.Header, len(res.Body)), func() string { return line + " " + string(res.Body) })
 			return httpResponse(req, res), nil
 		case !errors.Is(err, coap.ErrClosed) && !errors.Is(err, coap.ErrReset):
 			return nil, err
@@ -80,6 +84,7 @@ func (e *Endpoint) try(ctx context.Context, name string, req shorthand.Request) 
 // ask sends a request once.
 func (e *Endpoint) ask(ctx context.Context, t *talk, req shorthand.Request, table *shorthand.Table, dictionary int) (shorthand.Response, error) {
 	payload, sent := e.cfg.Coder.EncodeRequest(req, table, dictionary)
+	e.notePayload(true, "request", payload)
 	answer, err := t.coap.Do(ctx, coap.Request{Method: methodCode(req.Method), Payload: payload})
 	if err != nil {
 		return shorthand.Response{}, err
@@ -88,7 +93,23 @@ func (e *Endpoint) ask(ctx context.Context, t *talk, req shorthand.Request, tabl
 		return shorthand.Response{}, &RefusedError{Name: t.peer, Code: answer.Code}
 	}
 	sent.Acknowledge()
+	e.notePayload(false, "answer", answer.Payload)
 	return e.cfg.Coder.DecodeResponse(answer.Payload, coap.CodeStatus(answer.Code), t.table, e.cfg.MaxBody)
+}
+
+// notePayload tells the tap what a payload is, and what it was before it was deflated.
+func (e *Endpoint) notePayload(sent bool, kind string, payload []byte) {
+	if e.cfg.Tap.Step == nil {
+		return
+	}
+	item, deflated, err := e.cfg.Coder.Item(payload, e.cfg.MaxBody)
+	if err != nil {
+		return
+	}
+	e.cfg.Tap.Note(sent, "CBOR "+kind, len(item), func() string { return shorthand.Diagnose(item) })
+	if deflated {
+		e.cfg.Tap.Note(sent, "deflated "+kind, len(payload), nil)
+	}
 }
 
 func httpResponse(req *http.Request, res shorthand.Response) *http.Response {

@@ -43,6 +43,7 @@ type Config struct {
 	EarlyPut bool
 	// TellKey answers whoever asks for this end's key (channel.AskKey).
 	TellKey bool
+	Tap     Tap          // nobody is told by the zero Tap
 	Logger  *slog.Logger // nil discards
 }
 

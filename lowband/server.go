@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -24,6 +25,9 @@ func (e *Endpoint) handle(ctx context.Context, t *talk, req coap.Request) coap.R
 	case err != nil || short.Method == "":
 		return coap.Response{Code: codeMalformed}
 	}
+	e.notePayload(false, "request", req.Payload)
+	line := short.Method + " " + short.Target
+	e.cfg.Tap.Note(false, "HTTP request", HTTPSize(line+" HTTP/1.1", short.Header, len(short.Body)), func() string { return line + " " + string(short.Body) })
 	in, err := e.httpRequest(ctx, t, short)
 	if err != nil {
 		return coap.Response{Code: codeMalformed}
@@ -34,9 +38,12 @@ func (e *Endpoint) handle(ctx context.Context, t *talk, req coap.Request) coap.R
 	if !shorthand.UsesTable(req.Payload) {
 		table = nil
 	}
+	status := fmt.Sprintf("HTTP/1.1 %d %s", res.Status, http.StatusText(res.Status))
+	e.cfg.Tap.Note(true, "HTTP answer", HTTPSize(status, res.Header, len(res.Body)), func() string { return status + " " + string(res.Body) })
 	code := coap.StatusCode(res.Status)
 	dictionary := min(int(t.session.Hint()), shorthand.DictionaryVersion)
 	payload, sent := e.cfg.Coder.EncodeResponse(res, coap.CodeStatus(code), table, dictionary)
+	e.notePayload(true, "answer", payload)
 	if repeatable(short.Method) {
 		// The peer will have this answer before the next one, or ask again without references.
 		sent.Acknowledge()

@@ -28,7 +28,7 @@ const handshakeBytes = 102 + 54
 func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
 	t := &talk{peer: name, session: s, table: e.cfg.Coder.NewTable()}
 	t.coap = coap.New(coap.Config{
-		Send:    s.Send,
+		Send:    e.cfg.Tap.Sending(s.Addr, s.Send),
 		Handle:  func(ctx context.Context, req coap.Request) coap.Response { return e.handle(ctx, t, req) },
 		Path:    func() coap.Path { return e.path(t) },
 		Silent:  s.Silent,
@@ -76,7 +76,7 @@ func (e *Endpoint) accept(s *channel.Session) channel.Handler {
 }
 
 func (e *Endpoint) handler(t *talk) channel.Handler {
-	return channel.Handler{Receive: t.coap.Receive, Lost: func() { e.drop(t) }}
+	return channel.Handler{Receive: e.cfg.Tap.Receiving(t.session.Addr, t.coap.Receive), Lost: func() { e.drop(t) }}
 }
 
 // begin finds or opens a session with a peer, for one request. The caller must call finish.

@@ -22,14 +22,24 @@ import (
 const coapProxyLong = `coap-proxy puts a Matrix client and a homeserver, both as they are, on a low-bandwidth link. Start it twice: with
 --http-target beside the homeserver, and with --coap-target beside the client, which then uses http://localhost:8888.
 
-Between the two, requests are CoAP and CBOR, encrypted (Noise IK over UDP). The side beside the client needs the
-other's key; without --coap-key it asks for it and trusts whoever answers.`
+Between the two, --wire compact (the default) is CoAP and CBOR with references and a dictionary, encrypted with Noise over
+UDP: the fewest bytes, between two coap-proxies. The side beside the client needs the other's key; without --coap-key it
+asks for it and trusts whoever answers.
+
+--wire standard is MSC3079 as it is proposed, over DTLS 1.2 with a pre-shared key (--psk) or a certificate (--cert): one
+side may be somebody else's client or server.`
 
 const coapProxyExamples = `  meshsim coap-proxy --http-target http://localhost:8008 --coap :5683 --key-file proxy.key
         beside the homeserver; prints the key
 
   meshsim coap-proxy --coap-target example.org:5683 --coap-key 6f1c...
-        beside the client`
+        beside the client
+
+  meshsim coap-proxy --wire standard --http-target http://localhost:8008 --coap :8008 --psk phone:00112233445566778899aabbccddeeff
+        beside the homeserver, for any client of MSC3079
+
+  meshsim coap-proxy --coap-target example.org:5683 --dump
+        shows what each message becomes at each step, and its size`
 
 // proxyOptions are the flags of coap-proxy.
 type proxyOptions struct {
@@ -37,6 +47,8 @@ type proxyOptions struct {
 	httpTarget, coap, keyFile   string // beside the homeserver
 	rate                        int64  // bit/s
 	rtt                         time.Duration
+	standard                    standardOptions
+	watch                       watchOptions
 }
 
 func newCoapProxy() *cobra.Command {
@@ -58,6 +70,8 @@ func newCoapProxy() *cobra.Command {
 	f.StringVar(&o.keyFile, "key-file", "", "keep this side's key in this `file`; absent, it is a new one each time")
 	f.Int64Var(&o.rate, "rate", 0, "`bit/s` of the link, so that nothing is sent twice for impatience; 0 for unknown")
 	f.DurationVar(&o.rtt, "rtt", 0, "round trip of the link, such as 2s; 0 for unknown")
+	o.standard.flags(f)
+	o.watch.flags(f)
 	return c
 }
 
@@ -68,23 +82,28 @@ func (o *proxyOptions) check() error {
 	case o.rate < 0 || o.rtt < 0:
 		return fmt.Errorf("--rate is %d and --rtt %v: they must not be negative", o.rate, o.rtt)
 	}
-	return nil
+	return errors.Join(o.standard.check(o.httpTarget != ""), o.watch.check(o.standard.on()))
 }
 
 func (o *proxyOptions) run(ctx context.Context, out io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
 	}
+	run := o.far
 	if o.coapTarget != "" {
-		return o.near(ctx, out)
+		run = o.near
 	}
-	return o.far(ctx, out)
+	w, err := o.watch.open(out, o.httpTarget != "")
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(ctx, out, w), w.close())
 }
 
 func (o *proxyOptions) path() coap.Path { return coap.Path{RTT: o.rtt, Rate: o.rate} }
 
 // far serves beside the homeserver until ctx ends.
-func (o *proxyOptions) far(ctx context.Context, out io.Writer) error {
+func (o *proxyOptions) far(ctx context.Context, out io.Writer, w *watch) error {
 	target, err := url.Parse(o.httpTarget)
 	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
 		return fmt.Errorf("--http-target is %q: it must be a URL such as http://localhost:8008", o.httpTarget)
@@ -97,7 +116,11 @@ func (o *proxyOptions) far(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--coap: %w", err)
 	}
-	far := proxy.NewFar(proxy.FarConfig{Conn: conn, Key: key, Target: target, Path: o.path()})
+	tap := w.tap(conn)
+	if o.standard.on() {
+		return o.farStandard(ctx, out, w, tap, conn, target)
+	}
+	far := proxy.NewFar(proxy.FarConfig{Conn: w.conn(conn), Key: key, Target: target, Path: o.path(), Tap: tap})
 	fmt.Fprintf(out, "CoAP is served at %v for %s\n--coap-key %v\n", conn.LocalAddr(), target, key.Public())
 	return untilDone(ctx, far)
 }
@@ -137,7 +160,7 @@ func makeKey(file string) (channel.Key, error) {
 }
 
 // near serves beside the client until ctx ends.
-func (o *proxyOptions) near(ctx context.Context, out io.Writer) error {
+func (o *proxyOptions) near(ctx context.Context, out io.Writer, w *watch) error {
 	target, err := net.ResolveUDPAddr("udp", o.coapTarget)
 	if err != nil {
 		return fmt.Errorf("--coap-target: %w", err)
@@ -146,11 +169,7 @@ func (o *proxyOptions) near(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	key, err := o.farKey(ctx, conn, target, out)
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	near, err := proxy.NewNear(proxy.NearConfig{Conn: conn, Far: target, Key: key, Path: o.path()})
+	near, err := o.newNear(ctx, out, w, conn, target)
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -165,6 +184,18 @@ func (o *proxyOptions) near(ctx context.Context, out io.Writer) error {
 	go func() { _ = clients.Serve(ln) }() // ends with Close
 	defer clients.Close()
 	return untilDone(ctx, near)
+}
+
+func (o *proxyOptions) newNear(ctx context.Context, out io.Writer, w *watch, conn net.PacketConn, target net.Addr) (*proxy.Near, error) {
+	tap := w.tap(conn)
+	if o.standard.on() {
+		return o.nearStandard(out, w, tap, conn, target)
+	}
+	key, err := o.farKey(ctx, conn, target, out)
+	if err != nil {
+		return nil, err
+	}
+	return proxy.NewNear(proxy.NearConfig{Conn: w.conn(conn), Far: target, Key: key, Path: o.path(), Tap: tap})
 }
 
 // farKey is the key of the other side: as it was given, or as the other side tells it.

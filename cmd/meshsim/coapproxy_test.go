@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -93,12 +94,60 @@ func TestCoapProxyFlags(t *testing.T) {
 		{"--coap-target localhost:1 --coap-key 12", `"12"`},
 		{"--coap-target nowhere", "--coap-target"},
 		{"--coap-target a:1 --rate -1", "-1"},
+		{"--coap-target a:1 --wire big", `"big"`},
+		{"--coap-target a:1 --psk x:00", "--wire standard"},
+		{"--http-target http://a --wire standard", "--psk"},
+		{"--http-target http://a --coap 127.0.0.1:0 --wire standard --psk x:00", "32 hexadecimal digits"},
+		{"--http-target http://a --wire standard --cert x", "--cert-key"},
+		{"--http-target http://a --wire standard --lowband-insecure --psk x:00", "leave out"},
+		{"--coap-target a:1 --keylog x", "--wire standard"},
+		{"--coap-target localhost:1 --wire standard --ca /nowhere", "/nowhere"},
 	} {
 		command := newCoapProxy()
 		command.SetArgs(strings.Fields(c.args))
 		command.SilenceErrors, command.SilenceUsage = true, true
 		if err := command.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.args, err)
+		}
+	}
+}
+
+// TestTwoCommandsOfTheStandard: with a pre-shared key, with captures of what passes; and without encryption, which is said.
+func TestTwoCommandsOfTheStandard(t *testing.T) {
+	homeserver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"uri":%q}`, req.RequestURI)
+	}))
+	defer homeserver.Close()
+	dir := t.TempDir()
+	const psk = "phone:00112233445566778899aabbccddeeff"
+	for name, how := range map[string][]string{
+		"psk":      {"--wire", "standard", "--psk", psk, "--capture", filepath.Join(dir, "plain"), "--capture-encrypted", filepath.Join(dir, "sealed"), "--keylog", filepath.Join(dir, "keys")},
+		"insecure": {"--wire", "standard", "--lowband-insecure"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pattern, lines := `served at (\S+)`, 1
+			if name == "insecure" {
+				pattern, lines = `WARNING: --lowband-insecure[^\n]*\n[^\n]*served at (\S+)`, 2
+			}
+			far := startProxy(t, pattern, lines, append(how, "--http-target", homeserver.URL, "--coap", "127.0.0.1:0")...)
+			nearHow := how[:min(len(how), 4)]
+			near := startProxy(t, pattern, lines, append(nearHow[:len(nearHow):len(nearHow)], "--coap-target", far[0], "--listen", "127.0.0.1:0")...)
+			client := http.Client{Timeout: time.Minute}
+			defer client.CloseIdleConnections()
+			res, err := client.Get(near[0] + "/_matrix/client/v3/publicRooms?since=a%20b")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if body, _ := io.ReadAll(res.Body); string(body) != `{"uri":"/_matrix/client/v3/publicRooms?since=a+b"}` {
+				t.Errorf("got %s", body)
+			}
+		})
+	}
+	for _, file := range []string{"plain", "sealed", "keys"} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err != nil || info.Size() < 100 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", file, info, err)
 		}
 	}
 }

@@ -70,6 +70,13 @@ type Session struct {
 // Peer returns the peer's static key.
 func (s *Session) Peer() PublicKey { return s.peer }
 
+// Addr is where datagrams go to. It must not be called with what Send waits for held.
+func (s *Session) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
+}
+
 // Dialled tells whether this end has begun the session.
 func (s *Session) Dialled() bool { return s.dialled }
 

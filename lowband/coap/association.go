@@ -87,6 +87,7 @@ type Association struct {
 	handling  int
 	uploads   uploads
 	downloads downloads
+	sending   map[string]int       // bodies in blocks under way, by resource
 	observers map[string]*Observer // of the peer, by token
 	watches   map[string]*Watch    // of this end, by token
 	etag      uint16
@@ -112,6 +113,7 @@ func New(cfg Config) *Association {
 		window:    newWindow(),
 		estimator: newEstimator(cfg.Path()),
 		seen:      newMemory(),
+		sending:   make(map[string]int),
 		observers: make(map[string]*Observer),
 		watches:   make(map[string]*Watch),
 	}

@@ -61,13 +61,17 @@ func (a *Association) doStandard(ctx context.Context, req Request) (Response, er
 
 // uploadStandard sends a body in blocks and returns the answer to the last of them. The peer may want smaller ones.
 func (a *Association) uploadStandard(ctx context.Context, req Request) (*message.Message, error) {
-	size, sent, tag := a.cfg.Path().block(), 0, a.tag()
-	options := req.Options
+	size, sent, options := a.cfg.Path().block(), 0, req.Options
+	tag, done := a.beside(resource(&message.Message{Code: req.Method, Options: req.Options}))
+	defer done()
 	var token message.Token
 	for {
 		rest := req.Payload[sent:]
 		b := block{num: sent / size, more: len(rest) > size, size: size}
-		list := inOrder(options, uintOption(message.Block1, b.encode()), message.Option{ID: requestTag, Value: []byte(tag)})
+		list := inOrder(options, uintOption(message.Block1, b.encode()))
+		if tag != "" {
+			list = inOrder(list, message.Option{ID: requestTag, Value: []byte(tag)})
+		}
 		if sent == 0 {
 			list = inOrder(list, uintOption(message.Size1, uint32(len(req.Payload))))
 		}
@@ -83,6 +87,25 @@ func (a *Association) uploadStandard(ctx context.Context, req Request) (*message
 		sent += size
 		if o, err := readOptions(answer.Options, nil); err == nil && o.block1.given {
 			size = min(size, o.block1.size)
+		}
+	}
+}
+
+// beside makes a Request-Tag for a transfer that begins while another one to the same resource is under way; alone, a
+// transfer needs none (RFC 9175, section 3.3). done must be called when it is over.
+func (a *Association) beside(resource string) (tag string, done func()) {
+	a.mu.Lock()
+	n := a.sending[resource]
+	a.sending[resource]++
+	a.mu.Unlock()
+	if n > 0 {
+		tag = a.tag()
+	}
+	return tag, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.sending[resource]--; a.sending[resource] == 0 {
+			delete(a.sending, resource)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
+	"meshsim/lowband"
 	"meshsim/lowband/coap"
 	"meshsim/lowband/records"
 	"meshsim/lowband/shorthand"
@@ -29,7 +30,7 @@ type ClientConfig struct {
 	MaxBody int // bytes of a body in either direction; 0 for 8 MiB
 	// Heartbeat is how often a silent server is asked whether it is still there while a sync waits; 0 for a minute.
 	Heartbeat time.Duration
-	Tap       Tap
+	Tap       lowband.Tap
 }
 
 // Client is an http.RoundTripper for the client-server API. Long polls of /sync become observations; they cost nothing
@@ -157,7 +158,9 @@ func (c *Client) ask(req *http.Request) (ask, error) {
 	if _, ok := methodCodes[req.Method]; !ok {
 		return a, fmt.Errorf("msc3079: CoAP has no method %s", req.Method)
 	}
+	line := req.Method + " " + req.URL.RequestURI()
 	if req.Body == nil || req.Body == http.NoBody {
+		c.cfg.Tap.Note(true, "HTTP request", lowband.HTTPSize(line+" HTTP/1.1", req.Header, 0), func() string { return line })
 		return a, nil
 	}
 	defer req.Body.Close()
@@ -168,23 +171,17 @@ func (c *Client) ask(req *http.Request) (ask, error) {
 	if len(body) > c.cfg.MaxBody {
 		return a, &shorthand.SizeError{Limit: c.cfg.MaxBody}
 	}
+	c.cfg.Tap.Note(true, "HTTP request", lowband.HTTPSize(line+" HTTP/1.1", req.Header, len(body)), func() string { return line + " " + string(body) })
 	if len(body) == 0 {
 		return a, nil
 	}
-	c.step(true, "HTTP request", req.Method+" "+req.URL.RequestURI()+" "+string(body), len(body))
 	a.format = formatCBOR
 	if a.payload, err = c.codec.FromJSON(body, true); err != nil {
 		a.payload, a.format = body, formatBytes
 		return a, nil
 	}
-	c.step(true, "CBOR request", Diagnose(a.payload), len(a.payload))
+	c.cfg.Tap.Note(true, "CBOR request", len(a.payload), func() string { return shorthand.Diagnose(a.payload) })
 	return a, nil
-}
-
-func (c *Client) step(sent bool, stage, text string, size int) {
-	if c.cfg.Tap.Step != nil {
-		c.cfg.Tap.Step(Step{sent, stage, text, size})
-	}
 }
 
 // link finds or makes the session of a token. Whoever has no token uses any.
@@ -244,7 +241,7 @@ func (l *link) dial() {
 	session, err := c.records.Dial(c.ctx, c.cfg.Server, func(s *records.Session) records.Handler {
 		l.session = s
 		l.coap = coap.New(coap.Config{
-			Send: tapped(c.cfg.Tap, s), Path: func() coap.Path { return c.cfg.Path }, Options: understood, MaxBody: c.cfg.MaxBody,
+			Send: c.cfg.Tap.Sending(s.Addr, s.Send), Path: func() coap.Path { return c.cfg.Path }, Options: understood, MaxBody: c.cfg.MaxBody,
 			Handle: func(context.Context, coap.Request) coap.Response {
 				return coap.Response{Code: coap.StatusCode(http.StatusNotFound)}
 			},
@@ -254,7 +251,7 @@ func (l *link) dial() {
 				}
 			},
 		})
-		return records.Handler{Receive: received(c.cfg.Tap, s, l.coap), Lost: l.lost}
+		return records.Handler{Receive: c.cfg.Tap.Receiving(s.Addr, l.coap.Receive), Lost: l.lost}
 	})
 	if err != nil {
 		l.err = err
@@ -373,17 +370,17 @@ func (c *Client) response(res coap.Response) (shorthand.Response, error) {
 	case given && (format == formatCBOR || format == formatDeflated):
 		item, err := res.Payload, error(nil)
 		if format == formatDeflated {
-			c.step(false, "deflated answer", "", len(item))
+			c.cfg.Tap.Note(false, "deflated answer", len(item), nil)
 			if item, err = inflate(item, c.cfg.MaxBody); err != nil {
 				return out, err
 			}
 		}
-		c.step(false, "CBOR answer", Diagnose(item), len(item))
+		c.cfg.Tap.Note(false, "CBOR answer", len(item), func() string { return shorthand.Diagnose(item) })
 		text, _, err := c.codec.ToJSON(item)
 		if err != nil {
 			return out, err
 		}
-		c.step(false, "HTTP answer", string(text), len(text))
+		c.cfg.Tap.Note(false, "HTTP answer", len(text), func() string { return string(text) })
 		out.Body = text
 		out.Header.Set("Content-Type", "application/json")
 	case given && format == formatJSON:

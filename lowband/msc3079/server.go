@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -28,24 +29,8 @@ type ServerConfig struct {
 	Name    string         // the host of the requests that the handler sees
 	Path    coap.Path      // what is known of the link; the zero Path for nothing
 	MaxBody int            // bytes of a body in either direction; 0 for 8 MiB
-	Tap     Tap            // nil for nobody
+	Tap     lowband.Tap    // nobody is told by the zero Tap
 	Logger  *slog.Logger   // nil discards
-}
-
-// Tap is told of everything that passes, for captures and demonstrations; any field may be nil. It must not block.
-type Tap struct {
-	// Datagram is a CoAP message before it is encrypted, or after it was decrypted.
-	Datagram func(sent bool, peer string, datagram []byte)
-	// Step is what a message is at one stage; both ends of a body are told, whichever way it goes.
-	Step func(Step)
-}
-
-// Step is a stage of a message.
-type Step struct {
-	Sent  bool
-	Stage string // such as "HTTP request"
-	Text  string // readable
-	Size  int    // bytes
 }
 
 const defaultMaxBody = 8 << 20
@@ -112,13 +97,13 @@ type conversation struct {
 func (s *Server) accept(session *records.Session) records.Handler {
 	c := &conversation{server: s}
 	c.coap = coap.New(coap.Config{
-		Send: tapped(s.cfg.Tap, session), Handle: c.handle, Options: understood, MaxBody: s.cfg.MaxBody,
+		Send: s.cfg.Tap.Sending(session.Addr, session.Send), Handle: c.handle, Options: understood, MaxBody: s.cfg.MaxBody,
 		Path: func() coap.Path { return s.cfg.Path },
 	})
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
-	return records.Handler{Receive: received(s.cfg.Tap, session, c.coap), Lost: c.close}
+	return records.Handler{Receive: s.cfg.Tap.Receiving(session.Addr, c.coap.Receive), Lost: c.close}
 }
 
 func (c *conversation) close() {
@@ -126,26 +111,6 @@ func (c *conversation) close() {
 	delete(c.server.open, c)
 	c.server.mu.Unlock()
 	c.coap.Close()
-}
-
-func tapped(t Tap, session *records.Session) func([]byte) {
-	if t.Datagram == nil {
-		return session.Send
-	}
-	return func(b []byte) {
-		t.Datagram(true, session.Peer(), b)
-		session.Send(b)
-	}
-}
-
-func received(t Tap, session *records.Session, a *coap.Association) func([]byte) {
-	if t.Datagram == nil {
-		return a.Receive
-	}
-	return func(b []byte) {
-		t.Datagram(false, session.Peer(), b)
-		a.Receive(b)
-	}
 }
 
 // handle answers a client's request with what the http.Handler says.
@@ -163,17 +128,9 @@ func (c *conversation) handle(ctx context.Context, in coap.Request) coap.Respons
 func (c *conversation) answer(req *http.Request) shorthand.Response {
 	s := c.server
 	res := lowband.Answer(s.cfg.Handler, req, s.cfg.MaxBody, s.cfg.Logger)
-	if s.cfg.Tap.Step != nil {
-		s.cfg.Tap.Step(Step{Stage: "HTTP request", Text: req.Method + " " + req.RequestURI, Size: int(req.ContentLength)})
-		s.cfg.Tap.Step(Step{Sent: true, Stage: "HTTP answer", Text: string(res.Body), Size: len(res.Body)})
-	}
+	line := fmt.Sprintf("HTTP/1.1 %d %s", res.Status, http.StatusText(res.Status))
+	s.cfg.Tap.Note(true, "HTTP answer", lowband.HTTPSize(line, res.Header, len(res.Body)), func() string { return line + " " + string(res.Body) })
 	return res
-}
-
-func (s *Server) step(step Step) {
-	if s.cfg.Tap.Step != nil {
-		s.cfg.Tap.Step(step)
-	}
 }
 
 // request makes an HTTP request of a client's.
@@ -206,6 +163,8 @@ func (c *conversation) request(ctx context.Context, in coap.Request) (*http.Requ
 	if token := c.remember(in.Options); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	line := method + " " + uri
+	s.cfg.Tap.Note(false, "HTTP request", lowband.HTTPSize(line+" HTTP/1.1", req.Header, len(body)), func() string { return line + " " + string(body) })
 	return req.WithContext(ctx), nil
 }
 
@@ -217,6 +176,7 @@ func (c *conversation) body(in coap.Request) (body []byte, kind string, err erro
 	format, given := uintOf(in.Options, message.ContentFormat)
 	switch {
 	case !given || format == formatCBOR:
+		c.server.cfg.Tap.Note(false, "CBOR request", len(in.Payload), func() string { return shorthand.Diagnose(in.Payload) })
 		text, numbered, err := c.server.codec.ToJSON(in.Payload)
 		if numbered {
 			c.mu.Lock()
@@ -259,13 +219,13 @@ func (c *conversation) response(method string, res shorthand.Response, asked mes
 	if err != nil {
 		item, format = res.Body, formatBytes
 	}
-	if c.server.cfg.Tap.Step != nil && err == nil {
-		c.server.step(Step{Sent: true, Stage: "CBOR answer", Text: Diagnose(item), Size: len(item)})
+	if err == nil {
+		c.server.cfg.Tap.Note(true, "CBOR answer", len(item), func() string { return shorthand.Diagnose(item) })
 	}
 	if accepted, _ := uintOf(asked, message.Accept); accepted == formatDeflated && err == nil {
 		if smaller, ok := deflate(item); ok {
 			item, format = smaller, formatDeflated
-			c.server.step(Step{Sent: true, Stage: "deflated answer", Size: len(item)})
+			c.server.cfg.Tap.Note(true, "deflated answer", len(item), nil)
 		}
 	}
 	out.Payload = item

@@ -30,6 +30,7 @@ type NearConfig struct {
 	Far  net.Addr
 	Key  channel.PublicKey // of the far side
 	Path coap.Path         // what is known of the link; the zero Path for nothing
+	Tap  lowband.Tap
 }
 
 // Near is the side of the clients. It is an http.Handler.
@@ -53,6 +54,7 @@ func NewNear(c NearConfig) (*Near, error) {
 	}
 	return &Near{endpoint: lowband.New(lowband.Config{
 		Name: "client", Conn: c.Conn, Key: key, Directory: nearDirectory{c}, Handler: http.NotFoundHandler(), Coder: shorthand.NewCoder(),
+		Tap: c.Tap,
 	})}, nil
 }
 
@@ -115,6 +117,7 @@ type FarConfig struct {
 	Key    channel.Key
 	Target *url.URL // of the homeserver
 	Path   coap.Path
+	Tap    lowband.Tap
 	// Transport carries requests to the homeserver; nil for http.DefaultTransport.
 	Transport http.RoundTripper
 }
@@ -134,7 +137,7 @@ func NewFar(c FarConfig) *Far {
 	pass := passOn(c.Target, c.Transport)
 	return &Far{endpoint: lowband.New(lowband.Config{
 		Name: c.Target.Host, Conn: c.Conn, Key: c.Key, Directory: farDirectory{c.Path}, Handler: pass, Coder: shorthand.NewCoder(),
-		TellKey: true,
+		TellKey: true, Tap: c.Tap,
 	})}
 }
 

@@ -1,9 +1,12 @@
 package shorthand
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/fxamacker/cbor/v2"
 )
 
 // DecodeRequest reads a request. method is the one that CoAP's code says. limit bounds the body, at most [MaxBody].
@@ -120,6 +123,35 @@ func (c *Coder) decode(message []byte, table *Table, limit int, read func(*decod
 		table.receivedLocked(d.base, d.defined)
 	}
 	return nil
+}
+
+// Item returns the CBOR of a message, and whether it was deflated.
+func (c *Coder) Item(message []byte, limit int) (item []byte, deflated bool, err error) {
+	if len(message) == 0 {
+		return nil, false, &FormatError{Reason: "the message is empty"}
+	}
+	rest := message[1:]
+	if message[0]&hasBase != 0 {
+		_, after, ok := varint(rest)
+		if !ok {
+			return nil, false, &FormatError{Reason: "the number of the next identifier is cut short"}
+		}
+		rest = after
+	}
+	if message[0]&versionMask == 0 {
+		return rest, false, nil
+	}
+	item, err = c.inflate(rest, limit)
+	return item, true, err
+}
+
+// Diagnose writes CBOR in diagnostic notation (RFC 8949, section 8), for people.
+func Diagnose(item []byte) string {
+	text, err := cbor.Diagnose(item)
+	if err != nil {
+		return fmt.Sprintf("% x", item)
+	}
+	return text
 }
 
 // UsesTable tells whether a message gives or uses identifiers of the session.
