@@ -20,20 +20,18 @@ import (
 // a server costs, not what it does; the exception are verify keys, for which only the first server that needs
 // one asks over the network. A private Commons for each server makes every one do its own work.
 //
-// Commons is safe for concurrent use. It grows with the events of the process; snapshots of the state that no server
-// refers to any more are forgotten.
+// Commons is safe for concurrent use. It keeps nothing alive: events and snapshots of the state that no server refers to
+// any more are forgotten with all that was known of them, so what strangers send and no room takes does not stay either.
 type Commons struct {
 	mu       sync.RWMutex
-	parsed   map[[sha256.Size]byte]*event.PDU  // by the hash of their canonical bytes
-	events   map[matrix.EventID]*event.PDU     // checked ones: the full form when any server has it
-	redacted map[*event.PDU]*event.PDU         // redacted forms
-	verified map[*event.PDU]bool               // signatures found right; the value: the content hash too
-	authed   map[*event.PDU]struct{}           // allowed by their auth events, which are authed too
-	recalled map[int64]weak.Pointer[event.PDU] // by their numbers in a store
-	states   map[uint64][]weak.Pointer[State]  // every snapshot once, by fingerprint
-	numbers  uint64                            // of snapshots so far
-	resolved resolutions                       // the latest results of state resolution
-	older    resolutions                       // those before them
+	known    map[weak.Pointer[event.PDU]]*knowledge
+	parsed   map[[sha256.Size]byte]weak.Pointer[event.PDU] // by the hash of their canonical bytes
+	events   map[matrix.EventID]forms                      // checked ones
+	recalled map[int64]weak.Pointer[event.PDU]             // by their numbers in a store
+	states   map[uint64][]weak.Pointer[State]              // every snapshot once, by fingerprint
+	numbers  uint64                                        // of snapshots so far
+	resolved resolutions                                   // the latest results of state resolution
+	older    resolutions                                   // those before them
 
 	shrinking sync.Mutex // held while an image is made smaller
 
@@ -57,11 +55,9 @@ const maxResolutions = 4096
 // NewCommons returns an empty Commons.
 func NewCommons() *Commons {
 	return &Commons{
-		parsed:   map[[sha256.Size]byte]*event.PDU{},
-		events:   map[matrix.EventID]*event.PDU{},
-		redacted: map[*event.PDU]*event.PDU{},
-		verified: map[*event.PDU]bool{},
-		authed:   map[*event.PDU]struct{}{},
+		known:    map[weak.Pointer[event.PDU]]*knowledge{},
+		parsed:   map[[sha256.Size]byte]weak.Pointer[event.PDU]{},
+		events:   map[matrix.EventID]forms{},
 		recalled: map[int64]weak.Pointer[event.PDU]{},
 		states:   map[uint64][]weak.Pointer[State]{},
 		resolved: resolutions{},
@@ -74,7 +70,7 @@ func NewCommons() *Commons {
 func (c *Commons) parse(raw []byte, version *matrix.RoomVersion) (*event.PDU, error) {
 	sum := sha256.Sum256(raw)
 	c.mu.RLock()
-	pdu := c.parsed[sum]
+	pdu := c.parsed[sum].Value()
 	c.mu.RUnlock()
 	if pdu != nil && pdu.Version() == version {
 		return pdu, nil
@@ -87,10 +83,11 @@ func (c *Commons) keep(pdu *event.PDU) *event.PDU {
 	sum := sha256.Sum256(pdu.JSON())
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.parsed[sum]; known != nil && known.Version() == pdu.Version() {
+	if known := c.parsed[sum].Value(); known != nil && known.Version() == pdu.Version() {
 		return known
 	}
-	c.parsed[sum] = pdu
+	c.parsed[sum] = weak.Make(pdu)
+	c.knowledgeLocked(pdu).sum = sum
 	return pdu
 }
 
@@ -122,64 +119,8 @@ func (c *Commons) Recall(number int64, read func() (StoredEvent, error)) (*event
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.recalled[number] = weak.Make(pdu)
+	c.knowledgeLocked(pdu).number = number
 	return pdu, nil
-}
-
-// event returns a checked event by its id, nil when no server has it.
-func (c *Commons) event(id matrix.EventID) *event.PDU {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.events[id]
-}
-
-// checked makes an event known by its id: its signatures are right, and so is its content hash unless it is
-// the redacted form.
-func (c *Commons) checked(pdu *event.PDU) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known := c.events[pdu.ID()]; known == nil || known.Redacted() && !pdu.Redacted() {
-		c.events[pdu.ID()] = pdu
-	}
-}
-
-// redact returns the redacted form of an event, which all servers share as well.
-func (c *Commons) redact(pdu *event.PDU) *event.PDU {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.redacted[pdu]; r != nil {
-		return r
-	}
-	r := pdu.Redact()
-	c.redacted[pdu] = r
-	return r
-}
-
-// verdict returns whether an event's signatures were found right, and if so, whether its content hash was.
-func (c *Commons) verdict(pdu *event.PDU) (hash, known bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	hash, known = c.verified[pdu]
-	return hash, known
-}
-
-func (c *Commons) setVerdict(pdu *event.PDU, hash bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.verified[pdu] = hash
-}
-
-// isAuthed reports whether an event was found allowed by its auth events, all the way to the create event.
-func (c *Commons) isAuthed(pdu *event.PDU) bool {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	_, ok := c.authed[pdu]
-	return ok
-}
-
-func (c *Commons) setAuthed(pdu *event.PDU) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.authed[pdu] = struct{}{}
 }
 
 // intern returns the one snapshot with these entries, nil for none. It takes the less time the less they differ from
