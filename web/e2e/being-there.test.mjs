@@ -31,7 +31,7 @@ after(async () => {
 /** Pairs of panels that cover each other, in words. */
 function overlaps(page) {
   return page.evaluate(() => {
-    const parts = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo"].flatMap((s) => [...document.querySelectorAll(s)]);
+    const parts = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo", ".timeline", ".legend", ".minimap", ".moment", ".following"].flatMap((s) => [...document.querySelectorAll(s)]);
     const found = [];
     for (const [i, a] of parts.entries()) {
       for (const b of parts.slice(i + 1)) {

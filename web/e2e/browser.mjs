@@ -125,6 +125,17 @@ export class Board {
     );
   }
 
+  /** How many pixels a canvas has painted, once it is the same for a few frames. */
+  async settled(canvas) {
+    for (let [last, same] = [-1, 0]; ; ) {
+      const now = await this.pixels(canvas);
+      same = now === last ? same + 1 : 0;
+      if (same === 3) return now;
+      last = now;
+      await this.page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+  }
+
   /** Whether about this colour is on a canvas (0 static, 1 moving) at all of these points of the world. */
   async painted(canvas, colour, points) {
     const view = await this.view();

@@ -10,7 +10,7 @@ import { api, sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
 import { Flow } from "./model/flow";
 import { EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
-import { LIVE, type Playhead, wall } from "./model/playhead";
+import { LIVE, paced, paused, type Playhead, resumed, scrubbed, toLive, wall } from "./model/playhead";
 import { type Connection, Stream } from "./model/stream";
 import { Traffic } from "./model/traffic";
 import type { CountersFrame, EventsFrame, Frame, LinkCounters } from "./model/types";
@@ -21,6 +21,8 @@ export interface Callout {
   readonly x: number;
   readonly y: number;
 }
+
+export type Following = { readonly kind: "server"; readonly id: number } | { readonly kind: "event"; readonly id: string | undefined };
 
 export type DockTab = "talk" | "events" | "servers" | "settings";
 
@@ -55,6 +57,8 @@ export class App {
   readonly flow = new Flow();
   /** Which moment of the traffic is looked at. */
   head = $state.raw<Playhead>(LIVE);
+  /** What the view follows: a server, an event, or the newest message where no event is named. */
+  follow = $state.raw<Following | undefined>(undefined);
   /** What the colours of the canvas stand for. */
   colouring = $state<Colouring>("events");
 
@@ -106,6 +110,7 @@ export class App {
     this.traffic.restart();
     this.clock.restart();
     this.head = LIVE;
+    this.follow = this.follow?.kind === "event" ? undefined : this.follow;
     this.#restarted = true;
     this.flow.restart();
     this.counters = new Map();
@@ -180,6 +185,24 @@ export class App {
   }
 
   // What the person does.
+
+  /** Holds the view, or lets it run on. */
+  togglePause(): void {
+    this.head = (this.head.paused ? resumed : paused)(this.head, wall(), this.liveMS());
+  }
+
+  setPace(pace: number): void {
+    this.head = paced(this.head, pace, wall(), this.liveMS());
+  }
+
+  showNow(): void {
+    this.head = toLive(this.head, wall(), this.liveMS());
+  }
+
+  /** Shows a moment of the buffered traffic, on the stream's clock. */
+  showMoment(atMS: number): void {
+    this.head = scrubbed(this.head, atMS, wall());
+  }
 
   exists(target: Target): boolean {
     if (target?.kind === "server") return this.mesh.servers.has(target.id);

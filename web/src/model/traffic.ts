@@ -2,6 +2,7 @@
  * The events that the stream reported: what was sent where, who has received it, and when. Bounded: the
  * oldest events are forgotten. Pure but for the one object, which only [record] changes.
  */
+import { Timeline } from "./timeline";
 import type { EventInfo, EventsFrame } from "./types";
 
 export interface Delivery {
@@ -11,6 +12,7 @@ export interface Delivery {
   triedMS?: number; // when the first attempt was sent or, where it could not be, failed; absent where it was not seen
   readonly path: readonly number[];
   attempt: number;
+  transport?: string;
   receivedMS?: number;
   basis?: string;
   outcome?: string;
@@ -23,6 +25,9 @@ export interface Tracked {
   readonly firstMS: number;
   /** By destination. */
   readonly deliveries: Map<number, Delivery>;
+  /** How many deliveries are under way, and how many failed and are not made good. */
+  open: number;
+  failed: number;
 }
 
 /**
@@ -35,6 +40,17 @@ export function handings(tracked: Tracked): ReadonlyMap<number, number> {
     if (triedMS !== undefined) handed.set(from, Math.min(triedMS, handed.get(from) ?? Infinity));
   }
   return handed;
+}
+
+/** How long the slowest delivery so far took, from its sender's first sending; undefined where none is known. */
+export function slowestMS(tracked: Tracked): number | undefined {
+  const handed = handings(tracked);
+  let slowest = -Infinity;
+  for (const d of tracked.deliveries.values()) {
+    const ms = (d.receivedMS ?? NaN) - (handed.get(d.from) ?? NaN);
+    if (ms > slowest) slowest = ms;
+  }
+  return slowest >= 0 ? slowest : undefined;
 }
 
 /** What one frame started and ended, for those who animate it. */
@@ -51,11 +67,13 @@ export class Traffic {
   readonly #paths = new Map<number, readonly number[]>();
   received = 0;
   lost = 0;
+  readonly timeline = new Timeline();
   readonly #delays: number[] = [];
 
   /** Forgets paths and events: a new stream describes them afresh. */
   restart(): void {
     this.#paths.clear();
+    this.timeline.clear();
   }
 
   record(frame: EventsFrame): Happenings {
@@ -80,16 +98,21 @@ export class Traffic {
   /** How many deliveries are under way. */
   pending(): number {
     let n = 0;
-    for (const e of this.events.values()) {
-      for (const d of e.deliveries.values()) if (d.receivedMS === undefined && d.failure === undefined) n++;
-    }
+    for (const e of this.events.values()) n += e.open;
+    return n;
+  }
+
+  /** How many events have not reached all servers that they were sent to. */
+  notEverywhere(): number {
+    let n = 0;
+    for (const e of this.events.values()) if (e.open + e.failed > 0) n++;
     return n;
   }
 
   #track(id: string, atMS: number): Tracked {
     let tracked = this.events.get(id);
     if (!tracked) {
-      tracked = { id, info: undefined, firstMS: atMS, deliveries: new Map() };
+      tracked = { id, info: undefined, firstMS: atMS, deliveries: new Map(), open: 0, failed: 0 };
       this.events.set(id, tracked);
     }
     return tracked;
@@ -103,13 +126,15 @@ export class Traffic {
         const path = this.#paths.get(group.path?.[i] ?? -1) ?? [];
         const attempt = group.attempt?.[i] ?? 1;
         const known = tracked.deliveries.get(to);
+        this.timeline.sent(sentMS);
         if (known && known.receivedMS === undefined && known.from === group.from) {
-          known.attempt = attempt;
+          if (known.failure !== undefined) counted(tracked, { open: 1, failed: -1 });
+          Object.assign(known, { attempt, failure: undefined, transport: group.transport });
           if (Number.isNaN(known.sentMS)) known.sentMS = sentMS;
-          known.failure = undefined;
         } else if (!known) {
           const tried = attempt === 1 ? { triedMS: sentMS } : {};
-          tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt, ...tried });
+          tracked.deliveries.set(to, { from: group.from, to, sentMS, path, attempt, transport: group.transport, ...tried });
+          tracked.open++;
         }
         out.departures.push({ event: group.event, from: group.from, to, path, atMS: sentMS, attempt });
       });
@@ -123,14 +148,16 @@ export class Traffic {
         const atMS = group.at_ms?.[i] ?? frame.at_ms;
         const from = group.from?.[i] ?? -1;
         const outcome = group.outcome?.[i] ?? "accepted";
-        const delivery = tracked.deliveries.get(to) ?? { from, to, sentMS: NaN, path: [], attempt: 1 };
-        tracked.deliveries.set(to, delivery);
+        const delivery = known(tracked, { from, to, sentMS: NaN, path: [], attempt: 1 });
         out.arrivals.push({ event: group.event, from, to, atMS, outcome });
         if (delivery.receivedMS !== undefined) return;
+        counted(tracked, delivery.failure === undefined ? { open: -1 } : { failed: -1 });
         Object.assign(delivery, { receivedMS: atMS, basis: group.basis?.[i], outcome });
         delete delivery.failure;
         this.received++;
-        this.#delay(atMS - (delivery.triedMS ?? NaN));
+        const delayMS = atMS - (delivery.triedMS ?? NaN);
+        this.timeline.received(atMS, delayMS);
+        this.#delay(delayMS);
       });
     }
   }
@@ -138,11 +165,14 @@ export class Traffic {
   #recordFailed(frame: EventsFrame, out: Happenings): void {
     for (const txn of frame.failed ?? []) {
       for (const event of txn.events ?? []) {
-        const { deliveries } = this.#track(event, frame.at_ms);
-        const delivery = deliveries.get(txn.to) ?? { from: txn.from, to: txn.to, sentMS: NaN, path: [], attempt: txn.attempt };
-        deliveries.set(txn.to, delivery);
+        const tracked = this.#track(event, frame.at_ms);
+        const delivery = known(tracked, { from: txn.from, to: txn.to, sentMS: NaN, path: [], attempt: txn.attempt });
         if (txn.attempt === 1) delivery.triedMS ??= txn.at_ms;
-        if (delivery.receivedMS === undefined) delivery.failure = txn.reason;
+        this.timeline.failed(txn.at_ms);
+        if (delivery.receivedMS === undefined) {
+          if (delivery.failure === undefined) counted(tracked, { open: -1, failed: 1 });
+          delivery.failure = txn.reason;
+        }
         out.failures.push({ event, from: txn.from, to: txn.to, atMS: txn.at_ms, reason: txn.reason });
       }
     }
@@ -153,4 +183,18 @@ export class Traffic {
     this.#delays.push(ms);
     if (this.#delays.length > 500) this.#delays.shift();
   }
+}
+
+/** The delivery that is known of, or this one from now on. */
+function known(tracked: Tracked, otherwise: Delivery): Delivery {
+  const delivery = tracked.deliveries.get(otherwise.to);
+  if (delivery) return delivery;
+  tracked.deliveries.set(otherwise.to, otherwise);
+  tracked.open++;
+  return otherwise;
+}
+
+function counted(tracked: Tracked, { open = 0, failed = 0 }: { open?: number; failed?: number }): void {
+  tracked.open += open;
+  tracked.failed += failed;
 }

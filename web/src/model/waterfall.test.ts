@@ -10,7 +10,7 @@ const line = mesh(
 
 function tracked(...deliveries: Delivery[]): Tracked {
   const info = { id: "$e", type: "m.room.message", room: "!r", sender: "@a:hs0", bytes: 1000 };
-  return { id: "$e", info, firstMS: 0, deliveries: new Map(deliveries.map((d) => [d.to, d])) };
+  return { id: "$e", info, firstMS: 0, deliveries: new Map(deliveries.map((d) => [d.to, d])), open: 0, failed: 0 };
 }
 
 it("splits the time into path latency, transmission and the rest, the first received first", () => {
@@ -48,4 +48,16 @@ it("never says more than the delivery took, whatever the path costs now", () => 
 
 it("names the links of paths once", () => {
   expect([...linksOf([[0, 1, 2], [2, 1]])]).toEqual(["0-1", "1-2"]);
+});
+
+it("begins when the sender first handed the event to any transport, and shows what then waited for its turn", () => {
+  const tried = (to: number, triedMS: number, receivedMS: number): Delivery => ({ from: 0, to, sentMS: triedMS, triedMS, path: [0, to], attempt: 1, receivedMS });
+  const bars = waterfallOf(
+    { id: "$e", info: undefined, firstMS: 0, deliveries: new Map([[1, tried(1, 100, 250)], [2, tried(2, 1100, 1250)]]), open: 0, failed: 0 },
+    mesh([server(0, 0, 0), server(1, 0, 0), server(2, 0, 0)], [link(0, 1), link(0, 2)]),
+  );
+  expect(bars).toMatchObject([
+    { server: 1, startMS: 0, waitedMS: 0, totalMS: 150 },
+    { server: 2, startMS: 0, waitedMS: 1000, pathMS: 100, totalMS: 1150 },
+  ]);
 });

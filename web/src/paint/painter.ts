@@ -55,7 +55,7 @@ export class Painter {
   #shown: View | undefined; // what the still canvas shows
   #viewedMS = 0;
   #paintedMS = 0;
-  #tinted = 0;
+  #tinted = ""; // which colours of servers are painted
   #emptySince: number | undefined;
 
   constructor(studio: Studio) {
@@ -133,7 +133,7 @@ export class Painter {
     if (!this.#surfaces || !complete(look)) return;
     const now = this.#studio.now();
     const atMS = this.#momentShown(look, now);
-    this.#paintStill(look, now, this.#surfaces.still);
+    this.#paintStill(look, atMS, now, this.#surfaces.still);
     const moves = this.#paintMoving(look, atMS, now, this.#surfaces.moving);
     if (moves || this.#loadStale || this.#shown !== this.#painted) this.#studio.frame();
   }
@@ -161,14 +161,14 @@ export class Painter {
     return head.atMS;
   }
 
-  #paintStill(look: Look, now: number, still: Surface): void {
+  #paintStill(look: Look, atMS: number, now: number, still: Surface): void {
     const { view, width, height } = look;
     const unseen = this.#painted === undefined || this.#painted !== view;
     const large = this.#mesh.servers.size >= SHIFTED_FROM;
     const moving = large && this.#painted && now - this.#viewedMS < SETTLED_MS && !outgrown(this.#painted, view, width, height, MARGIN);
     const loaded = this.#loadStale && now - this.#paintedMS > (large ? LOAD_GAP_MS : TINT_GAP_MS);
-    if (this.#sceneStale || loaded || (unseen && !moving)) this.#paintPicture(look, now);
-    else if (this.#motion.last.version !== this.#tinted && now - this.#paintedMS > TINT_GAP_MS) this.#tint(look, now);
+    if (this.#sceneStale || loaded || (unseen && !moving)) this.#paintPicture(look, atMS, now);
+    else if (this.#tintsOf(look, atMS) !== this.#tinted && now - this.#paintedMS > TINT_GAP_MS) this.#tint(look, atMS, now);
     else if (this.#shown === view) return;
     this.#shown = view;
     const c = prepared(still, width, height, look.ratio, 0);
@@ -179,20 +179,31 @@ export class Painter {
     c.drawImage(this.#picture, x - MARGIN * k, y - MARGIN * k, (width + 2 * MARGIN) * k, (height + 2 * MARGIN) * k);
   }
 
-  #paintPicture(look: Look, now: number): void {
+  #paintPicture(look: Look, atMS: number, now: number): void {
     const { view, width, height } = look;
     const c = prepared(this.#picture, width, height, look.ratio, MARGIN);
     c.font = labelFont(look.theme);
     this.#sceneStale = this.#loadStale = false;
     this.#painted = view;
     this.#paintedMS = now;
-    this.#tinted = this.#motion.last.version;
+    this.#tinted = this.#tintsOf(look, atMS);
     const measure = (text: string) => this.#measured(c, text);
-    const tints = this.#motion.last.colours(eventColour);
+    const tints = this.#tints(look, atMS);
     this.#scene = buildScene({ ...look, mesh: this.#mesh, margin: MARGIN, tree: this.#treeShown(look), tints, load: this.#load, measure });
     paintStatic(c, this.#scene, look.theme, this.#sprites, view, sheetOf(look));
     const labels = packed(this.#scene.labels);
     this.#studio.tell({ tell: "labels", view, labels }, [labels.buffer]);
+  }
+
+  /** Names the colours that servers have at a moment. */
+  #tintsOf({ head }: Look, atMS: number): string {
+    return head.live ? `live ${String(this.#motion.last.version)}` : `${String(this.#motion.last.version)} at ${String(atMS)}`;
+  }
+
+  /** The colours of servers by the event that they processed last. */
+  #tints({ head }: Look, atMS: number): Map<number, string> {
+    if (head.live) return this.#motion.last.colours(eventColour);
+    return new Map([...this.#motion.lastAt(atMS)].map(([server, event]) => [server, eventColour(event)]));
   }
 
   #treeShown({ highlight, selection }: Look): ReadonlySet<string> | undefined {
@@ -204,11 +215,11 @@ export class Painter {
   }
 
   /** Gives servers the colours of their last events, where nothing else changed. */
-  #tint(look: Look, now: number): void {
+  #tint(look: Look, atMS: number, now: number): void {
     this.#paintedMS = now;
-    this.#tinted = this.#motion.last.version;
+    this.#tinted = this.#tintsOf(look, atMS);
     if (look.colouring !== "events") return;
-    const tints = this.#motion.last.colours(eventColour);
+    const tints = this.#tints(look, atMS);
     paintTints(contextOf(this.#picture), this.#scene, tints, look.theme, this.#sprites, sheetOf(look));
     this.#scene = { ...this.#scene, nodes: this.#scene.nodes.map((n) => ({ ...n, tint: tints.get(n.id) })) };
   }
@@ -231,7 +242,7 @@ export class Painter {
       nowMS: now,
     };
     paintMoving(c, input, look.theme, this.#sprites, width, height);
-    const late = this.#motion.last.version !== this.#tinted;
+    const late = this.#tintsOf(look, atMS) !== this.#tinted;
     const running = !look.head.paused && (this.#motion.active(atMS) || !look.head.live);
     return running || late || look.arriving.length > 0;
   }

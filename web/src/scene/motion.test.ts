@@ -67,3 +67,42 @@ it("gives up on an event that is never heard of again", () => {
   expect(motion.active(100_000)).toBe(true);
   expect(motion.active(200_000)).toBe(false);
 });
+
+describe("looking back", () => {
+  it("shows what moved then, after it is over", () => {
+    const motion = flying();
+    motion.add({ ...none, arrivals: [{ event: "$a", from: 0, to: 2, atMS: 1150, outcome: "accepted" }] }, hop);
+    expect(motion.active(60_000)).toBe(false);
+    expect(motion.dots(1050)).toHaveLength(1);
+    expect(motion.rings(1200)).toHaveLength(1);
+    expect(motion.visible(1050)).toBe(true);
+    expect(motion.visible(5000)).toBe(false);
+    expect(motion.next(0)).toBe(1000);
+    expect(motion.next(5000)).toBeUndefined();
+  });
+
+  it("knows which colours servers had", () => {
+    const motion = flying();
+    motion.add({ ...none, arrivals: [{ event: "$a", from: 0, to: 2, atMS: 1150, outcome: "accepted" }] }, hop);
+    motion.add({ ...none, departures: [{ ...departure, event: "$b", from: 2, to: 0, path: [2, 0], atMS: 3000 }] }, hop);
+    expect(motion.lastAt(1100)).toEqual(new Map([[0, "$a"]]));
+    expect(motion.lastAt(2000).get(2)).toBe("$a");
+    expect(motion.lastAt(4000).get(2)).toBe("$b");
+  });
+
+  it("keeps no more than it may", () => {
+    const motion = new Motion();
+    const many = Array.from({ length: 70_000 }, (_, i) => ({ ...departure, event: `$${String(i)}`, atMS: 1000 + i }));
+    motion.add({ ...none, departures: many }, hop);
+    expect(motion.oldestMS()).toBeGreaterThan(1000);
+    motion.add({ ...none, departures: [{ ...departure, event: "$late", atMS: 10_000_000 }] }, hop);
+    for (let i = 0; i < 100; i++) motion.add(none, hop);
+    expect(motion.oldestMS()).toBeGreaterThan(60_000);
+  });
+
+  it("tells a retried event from one sent for the first time", () => {
+    const motion = new Motion();
+    motion.add({ ...none, departures: [{ ...departure, attempt: 2 }] }, hop);
+    expect(motion.dots(1050)[0]?.retry).toBe(true);
+  });
+});

@@ -147,6 +147,17 @@ export class Motion {
     return [...rings.values()];
   }
 
+  /** The event that each server had sent or processed last at a time, as far as it is known. */
+  lastAt(atMS: number): Map<number, string> {
+    const last = new Map<number, { event: string; ms: number }>();
+    const note = (server: number, event: string, ms: number) => {
+      if (ms <= atMS && ms >= (last.get(server)?.ms ?? -Infinity)) last.set(server, { event, ms });
+    };
+    for (const f of this.#flights) note(f.from, f.event, f.startMS);
+    for (const h of this.#halos) if (!h.failed) note(h.server, h.event, h.startMS);
+    return new Map([...last].map(([server, { event }]) => [server, event]));
+  }
+
   #depart(d: Happenings["departures"][number], latencyMS: (from: number, to: number) => number): void {
     const nodes = d.path.length > 1 ? d.path : [d.from, d.to];
     const key = flightKey(d);

@@ -14,6 +14,8 @@ const tracked: Tracked = {
   info: undefined,
   firstMS: 100,
   deliveries: new Map([delivery(1, { receivedMS: 340 }), delivery(2), delivery(3, { failure: "refused" })]),
+  open: 1,
+  failed: 1,
 };
 
 describe("who has a message", () => {

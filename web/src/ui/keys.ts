@@ -1,6 +1,6 @@
 /** The keys of the page, as commands. Pure: tested without a page. */
 export type Command =
-  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" | "open" | "save" }
+  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" | "open" | "save" | "pause" }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number };
 
 export interface Key {
@@ -24,6 +24,8 @@ const PLAIN: Readonly<Record<string, Command>> = {
   "]": { do: "next" },
   "[": { do: "previous" },
   "?": { do: "help" },
+  p: { do: "pause" },
+  P: { do: "pause" },
 };
 
 const WITH_CONTROL: Readonly<Record<string, Command>> = {
