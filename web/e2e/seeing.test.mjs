@@ -199,9 +199,14 @@ test("a server and a message are followed", async () => {
   await page.getByTestId("following").getByText("the newest message").waitFor();
   const before = await ui.view();
   await page.keyboard.press("+");
+  await page.keyboard.press("+");
+  await until("it is zoomed in", async () => (await ui.view()).k > 1.3 * before.k);
   await page.getByRole("tab", { name: "Talk" }).click();
   await delivered(ui, "Follow me");
-  await until("the view shows where it went", async () => Math.abs((await ui.view()).k - before.k) > 0.05);
+  await until("the view shows all that it went through", async () => {
+    const places = await Promise.all(PLACES.map(([x, y]) => ui.at({ x, y })));
+    return places.every((p) => p.x > held.x && p.x < held.x + held.width && p.y > held.y && p.y < held.y + held.height);
+  });
   await ui.screenshot("following-1280");
   await page.getByRole("button", { name: "Stop" }).click();
   await ui.close();
