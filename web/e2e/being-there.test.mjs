@@ -63,6 +63,9 @@ for (const [width, height] of [
       await page.getByRole("tab", { name: "Servers" }).click();
       await page.getByRole("list", { name: "Links" }).getByRole("button").first().click();
       await page.getByTestId("link-inspector").getByText("Advanced").click();
+      await page.getByLabel("What the colours show").selectOption("latency");
+      await page.getByRole("button", { name: "Pause the view" }).click();
+      await page.getByTestId("moment").waitFor();
       for (const tab of ["Servers", "Settings", "Events", "Talk"]) {
         await page.getByRole("tab", { name: tab }).click();
         assert.deepEqual(await overlaps(page), [], tab);
