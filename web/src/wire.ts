@@ -1018,6 +1018,21 @@ export interface components {
             backoff_ms: number;
             /**
              * Format: int64
+             * @description Requests from there, rightly signed, whose bodies were not of the right form.
+             */
+            bad_requests: number;
+            /**
+             * Format: int64
+             * @description Ephemeral messages from there that made no sense.
+             */
+            dropped_edus: number;
+            /**
+             * Format: int64
+             * @description Events from there that were none, were not signed right, or were of a room that this server is not in.
+             */
+            dropped_pdus: number;
+            /**
+             * Format: int64
              * @description Ephemeral messages that wait, those under way included.
              */
             edus: number;
@@ -1033,6 +1048,11 @@ export interface components {
             pdus: number;
             /**
              * Format: int64
+             * @description Events from there that the rules refused.
+             */
+            rejected: number;
+            /**
+             * Format: int64
              * @description Rooms that both are in.
              */
             rooms: number;
@@ -1040,6 +1060,11 @@ export interface components {
             sending: boolean;
             /** Format: int64 */
             server?: number;
+            /**
+             * Format: int64
+             * @description Events from there that the rules refused when they came, but not at their place.
+             */
+            soft_failed: number;
         };
         Pin: {
             /** @description A rate: a whole number of bit/s from 100 to 1000000000000, or "unlimited". */
