@@ -3,7 +3,7 @@ import { inNeed, sayPeer } from "./peers";
 import type { Peer } from "./types";
 
 function peer(name: string, more: Partial<Peer> = {}): Peer {
-  return { name, rooms: 1, pdus: 0, edus: 0, sending: false, backoff_ms: 0, ...more };
+  return { name, rooms: 1, pdus: 0, edus: 0, sending: false, backoff_ms: 0, dropped_pdus: 0, dropped_edus: 0, bad_requests: 0, soft_failed: 0, ...more };
 }
 
 it("shows first what fails, then what waits", () => {
