@@ -10,7 +10,7 @@
 // Which file holds what:
 //
 //	config.go      Config, New, Server and its life cycle
-//	commons.go     Commons: what the servers of a process share
+//	commons.go     Commons: what the servers of a process share; knowledge.go: what it knows of an event
 //	errors.go      Error and its kinds, which the APIs map to HTTP
 //	remote.go      what the server needs from other servers, and the requests' types
 //	state.go       State: immutable snapshots of a room's state
@@ -35,6 +35,7 @@
 //	serve.go       answers to other servers' questions
 //	alias.go       room aliases
 //	stream.go      the stream of positions
+//	store.go       Store: what keeps all this; facts.go: the history of rooms, kept.go: the rest; restore.go: made again
 //
 // The user side:
 //
