@@ -22,8 +22,15 @@ import (
 const containerPatience = 2 * time.Minute
 
 // startWithContainers runs meshsim with Synapse as the default kind. The test is skipped, with the reason, where
-// containers cannot be started: Debian cannot make the image every day.
+// containers cannot be started.
 func startWithContainers(t *testing.T, args ...string) *program {
+	t.Helper()
+	wantsContainers(t)
+	return start(t, append(args, "--homeserver", "synapse")...)
+}
+
+// wantsContainers skips a test where containers cannot be started: Debian cannot make the image every day.
+func wantsContainers(t *testing.T) {
 	t.Helper()
 	preset, err := docker.LoadPreset("synapse")
 	if err != nil {
@@ -37,7 +44,6 @@ func startWithContainers(t *testing.T, args ...string) *program {
 	if err := d.Check(t.Context()); err != nil {
 		t.Skipf("not tested, because: %v", err)
 	}
-	return start(t, append(args, "--homeserver", "synapse")...)
 }
 
 // endContainers is Ctrl-C, where containers take a moment to end and are removed.
