@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"meshsim/gateway"
 	"meshsim/mesh"
 	"meshsim/talk"
 	"meshsim/topo"
@@ -58,7 +59,7 @@ func statusOf(err error) int {
 	case isA[*unknownServerError](err), isA[*unknownLinkError](err), isA[*noPathError](err),
 		isA[*talk.UnknownRoomError](err), isA[*talk.UnknownServerError](err):
 		return http.StatusNotFound
-	case isA[*badValueError](err), isA[*talk.RateError](err):
+	case isA[*badValueError](err), isA[*talk.RateError](err), isA[*gateway.RateError](err):
 		return http.StatusUnprocessableEntity
 	case isA[*talk.UnavailableError](err), isA[*notRunningError](err), isA[*notSupportedError](err):
 		return http.StatusConflict

@@ -7,17 +7,22 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"meshsim/gateway"
+	"meshsim/link"
 )
 
-// Transports chooses how the requests of embedded servers travel (gateway.Transports). It is safe for concurrent use.
+// Transports chooses how the requests between servers travel (gateway.Transports). It is safe for concurrent use.
 type Transports interface {
 	Choice() gateway.Choice
 	Set(gateway.Choice)
+	Below() link.BitRate
+	SetBelow(link.BitRate) error
 }
 
 // Transport is how the requests of servers travel.
 type Transport struct {
-	Transport string `json:"transport" enum:"https,lowband,auto" doc:"auto takes lowband (CoAP, CBOR and Noise over UDP) on paths below 20 kbit/s."`
+	Transport string `json:"transport" enum:"https,lowband,auto" doc:"lowband is CoAP, CBOR and Noise over UDP; auto takes it on slow paths."`
+	// Below is what auto counts as slow. A path that took lowband goes back when it is half as fast again.
+	Below *Bandwidth `json:"below,omitempty" doc:"The rate of a path's slowest link below which auto takes lowband; absent changes nothing. 20000 at first."`
 }
 
 func (v *v1) registerTransport(api huma.API) {
@@ -25,12 +30,17 @@ func (v *v1) registerTransport(api huma.API) {
 	huma.Register(api, operation("get-transport", http.MethodGet, "/transport", tag, "How servers talk to each other", ""),
 		func(context.Context, *nothing) (*result[Transport], error) { return v.transport(), nil })
 	huma.Register(api, operation("put-transport", http.MethodPut, "/transport", tag, "Change how servers talk to each other",
-		"Holds for requests from now on. Servers in containers talk HTTPS whatever is chosen. Each event of the stream says "+
-			"which transport it took."),
+		"Holds for requests from now on. Containers whose gateway is not observed, or absent, talk HTTPS whatever is chosen. Each "+
+			"event of the stream says which transport it took."),
 		func(_ context.Context, in *struct{ Body Transport }) (*result[Transport], error) {
 			choice, err := gateway.ParseChoice(in.Body.Transport)
 			if err != nil {
 				return nil, problemOf(err)
+			}
+			if in.Body.Below != nil {
+				if err := v.transports.SetBelow(link.BitRate(*in.Body.Below)); err != nil {
+					return nil, problemOf(err)
+				}
 			}
 			v.transports.Set(choice)
 			return v.transport(), nil
@@ -38,5 +48,6 @@ func (v *v1) registerTransport(api huma.API) {
 }
 
 func (v *v1) transport() *result[Transport] {
-	return &result[Transport]{Body: Transport{Transport: string(v.transports.Choice())}}
+	below := Bandwidth(v.transports.Below())
+	return &result[Transport]{Body: Transport{Transport: string(v.transports.Choice()), Below: &below}}
 }

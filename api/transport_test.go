@@ -16,6 +16,19 @@ func TestTransportIsChangedLive(t *testing.T) {
 			t.Errorf("the transport is %q and told as %q, want %q", h.transports.Choice(), got.Transport, choice)
 		}
 	}
+	var got Transport
+	h.must("PUT", "/api/v1/transport", `{"transport":"auto","below":64000}`, &got)
+	if got.Below == nil || *got.Below != 64000 || h.transports.Below() != 64000 {
+		t.Errorf("the bound is %v, told as %v", h.transports.Below(), got.Below)
+	}
+	for _, body := range []string{`{"transport":"https","below":"unlimited"}`, `{"transport":"https","below":50}`, `{"transport":"https","below":0}`} {
+		if status, answer := h.request("PUT", "/api/v1/transport", body); status != 422 {
+			t.Errorf("%s: answered %d %s", body, status, answer)
+		}
+	}
+	if now := h.transports; now.Choice() != "auto" || now.Below() != 64000 {
+		t.Errorf("a refused change left %v below %v", now.Choice(), now.Below())
+	}
 	if status, answer := h.request("PUT", "/api/v1/transport", `{"transport":"pigeon"}`); status != 422 {
 		t.Errorf("answered %d %s", status, answer)
 	}

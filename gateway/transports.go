@@ -18,13 +18,16 @@ const (
 	Automatic     Choice = "auto"
 )
 
-// Bounds of the automatic choice: a path that is slower than slowRate takes the low-bandwidth transport, until it is at
-// least as fast as fastRate, so that one on the edge does not change with every move. An exchange on a new TLS
-// connection is 4.7 KB, two seconds at slowRate.
-const (
-	slowRate link.BitRate = 20_000
-	fastRate link.BitRate = 30_000
-)
+// DefaultSlow is the rate below which a path counts as slow unless told otherwise: an exchange on a new TLS connection is
+// 4.7 KB, two seconds at this rate.
+const DefaultSlow link.BitRate = 20_000
+
+// RateError is returned for a rate below which no path can be.
+type RateError struct{ Rate link.BitRate }
+
+func (e *RateError) Error() string {
+	return fmt.Sprintf("below is %v: it must be more than %v, and not unlimited (choose %s then)", e.Rate, link.MinRate, AlwaysLowband)
+}
 
 // ChoiceError is returned for a word that is no Choice.
 type ChoiceError struct{ Word string }
@@ -48,13 +51,14 @@ func ParseChoice(word string) (Choice, error) {
 type Transports struct {
 	mu     sync.Mutex // guards what follows
 	choice Choice
+	below  link.BitRate    // what is slower is slow
 	offers map[string]bool // by server name
 	slow   map[[2]string]bool
 }
 
 // NewTransports makes a Transports.
 func NewTransports(c Choice) *Transports {
-	return &Transports{choice: c, offers: make(map[string]bool), slow: make(map[[2]string]bool)}
+	return &Transports{choice: c, below: DefaultSlow, offers: make(map[string]bool), slow: make(map[[2]string]bool)}
 }
 
 // Set changes the choice.
@@ -70,6 +74,27 @@ func (t *Transports) Choice() Choice {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.choice
+}
+
+// Below is the rate below which the automatic choice takes the low-bandwidth transport.
+func (t *Transports) Below() link.BitRate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.below
+}
+
+// SetBelow changes the rate below which the automatic choice takes the low-bandwidth transport. A path that took it goes
+// back to HTTPS when it is half as fast again, so that one on the edge does not change with every move. The error is a
+// *RateError; nothing has changed then.
+func (t *Transports) SetBelow(rate link.BitRate) error {
+	if rate <= link.MinRate { // unlimited is 0
+		return &RateError{Rate: rate}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.below = rate
+	clear(t.slow)
+	return nil
 }
 
 // offer notes that a server speaks the low-bandwidth transport. That it is stopped does not change it: a request to it
@@ -99,9 +124,9 @@ func (t *Transports) pick(from, to string, path Path) telemetry.Transport {
 }
 
 func (t *Transports) slowLocked(way [2]string, rate link.BitRate) bool {
-	limit := slowRate
+	limit := t.below
 	if t.slow[way] {
-		limit = fastRate
+		limit += limit / 2
 	}
 	if rate == link.Unlimited || rate >= limit {
 		delete(t.slow, way)

@@ -34,6 +34,30 @@ func TestTransportsPick(t *testing.T) {
 	}
 }
 
+func TestBoundOfTheAutomaticChoice(t *testing.T) {
+	transports := NewTransports(Automatic)
+	transports.offer("hs0")
+	transports.offer("hs1")
+	if err := transports.SetBelow(1_000_000); err != nil {
+		t.Fatal(err)
+	}
+	https, lowband := telemetry.HTTPS, telemetry.Lowband
+	for i, step := range []struct {
+		rate link.BitRate
+		want telemetry.Transport
+	}{{1_000_000, https}, {999_999, lowband}, {1_499_999, lowband}, {1_500_000, https}, {1_400_000, https}} {
+		if got := transports.pick("hs0", "hs1", Path{Rate: step.rate}); got != step.want {
+			t.Errorf("step %d at %d bit/s: %s", i, step.rate, got)
+		}
+	}
+	for _, rate := range []link.BitRate{link.Unlimited, link.MinRate, -1} {
+		var bad *RateError
+		if err := transports.SetBelow(rate); !errors.As(err, &bad) || transports.Below() != 1_000_000 {
+			t.Errorf("%d: %v, %v", rate, err, transports.Below())
+		}
+	}
+}
+
 func TestParseChoice(t *testing.T) {
 	for _, word := range []string{"https", "lowband", "auto"} {
 		if c, err := ParseChoice(word); err != nil || string(c) != word {

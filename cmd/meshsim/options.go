@@ -13,26 +13,30 @@ import (
 	"github.com/spf13/pflag"
 
 	"meshsim/gateway"
+	"meshsim/link"
 	"meshsim/node/embedded"
 )
 
 // options are the flags of serve.
 type options struct {
-	listen      string
-	clientPorts int
-	logLevel    string
-	seed        uint64
-	token       string
-	homeserver  string
-	containers  containerOptions
-	transport   string
-	otlp        string
-	data        string
-	ownWork     bool
-	presence    bool
+	listen       string
+	clientPorts  int
+	logLevel     string
+	seed         uint64
+	token        string
+	homeserver   string
+	containers   containerOptions
+	transport    string
+	lowbandBelow string
+	otlp         string
+	data         string
+	ownWork      bool
+	presence     bool
+	coap         coapOptions
 
 	level  slog.Level     // of logLevel
 	choice gateway.Choice // of transport
+	slow   link.BitRate   // what it counts as slow
 	file   string         // the mesh file, empty for none
 }
 
@@ -55,13 +59,15 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.otlp, "otlp", "",
 		"`URL` of an OpenTelemetry collector that is told of every event's way, e.g. http://localhost:4318 ("+envPrefix+"OTLP)")
 	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
-		"how embedded servers talk: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
+		"how servers talk to each other: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
+	f.StringVar(&o.lowbandBelow, "lowband-below", gateway.DefaultSlow.String(), "what --transport auto counts as slow ("+envPrefix+"LOWBAND_BELOW)")
 	f.BoolVar(&o.presence, "presence", false,
 		"servers tell each other who is there, which grows with the square of the users ("+envPrefix+"PRESENCE)")
 	f.StringVar(&o.data, "data", "",
 		"`directory` for what embedded servers do: keys, accounts, rooms; absent keeps it in memory ("+envPrefix+"DATA)")
 	f.BoolVar(&o.ownWork, "own-work", false,
 		"let each embedded server check and keep every event by itself: more work and memory, and honest figures of it ("+envPrefix+"OWN_WORK)")
+	o.coap.flags(f)
 	containerFlags(f, o)
 }
 
@@ -108,9 +114,18 @@ func (o *options) check() error {
 	if o.choice, err = gateway.ParseChoice(o.transport); err != nil {
 		return fmt.Errorf("--transport: %w", err)
 	}
+	if o.slow, err = link.ParseBitRate(o.lowbandBelow); err == nil {
+		err = gateway.NewTransports(o.choice).SetBelow(o.slow)
+	}
+	if err != nil {
+		return fmt.Errorf("--lowband-below: %w", err)
+	}
 	if o.clientPorts < 0 || o.clientPorts > maxClientPorts {
 		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",
 			o.clientPorts, maxClientPorts)
+	}
+	if err := o.coap.check(); err != nil {
+		return err
 	}
 	if err := o.checkContainers(); err != nil {
 		return err

@@ -38,7 +38,7 @@ const examples = `  meshsim
         as root: servers are stock Synapse in containers (build the image with images/synapse/build)
 
   meshsim --transport auto
-        links below 20 kbit/s carry CoAP and CBOR instead of HTTPS between embedded servers
+        links below 20 kbit/s carry CoAP and CBOR instead of HTTPS between servers
 
   meshsim ls
   meshsim traceroute hs1 hs3

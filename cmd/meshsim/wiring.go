@@ -15,6 +15,7 @@ import (
 	"meshsim/gateway"
 	"meshsim/homeserver/store"
 	"meshsim/mesh"
+	"meshsim/mesh/coapports"
 	"meshsim/mesh/meshfile"
 	"meshsim/node"
 	"meshsim/node/clientside"
@@ -35,6 +36,7 @@ type wiring struct {
 	talk       *talk.Talk
 	frontend   *api.Frontend
 	collector  sdktrace.SpanExporter // nil without --otlp
+	coapPorts  int                   // UDP port of server 0\'s CoAP for clients; 0 for none
 	file       string                // kept up to date; empty for none
 	log        *slog.Logger
 }
@@ -47,10 +49,16 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 	w := &wiring{
 		fabric:     fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
 		hub:        telemetry.NewHub(),
+		coapPorts:  o.coap.first,
 		file:       o.file,
 		transports: gateway.NewTransports(o.choice),
 		collector:  collector,
 		log:        log,
+	}
+	if o.slow != 0 {
+		if err := w.transports.SetBelow(o.slow); err != nil {
+			return nil, err
+		}
 	}
 	if w.clients, err = clientside.New(w.fabric); err != nil {
 		return nil, errors.Join(err, w.close())
@@ -109,9 +117,18 @@ func (w *wiring) run(ctx context.Context, listeners []net.Listener) error {
 		w.recallRooms,
 		w.trace,
 		w.endTalk,
+		w.serveCoAP,
 		func(ctx context.Context) error { return w.frontend.Serve(ctx, listeners...) },
 	)
 	return errors.Join(err, w.close())
+}
+
+func (w *wiring) serveCoAP(ctx context.Context) error {
+	if w.coapPorts == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	return coapports.Run(ctx, coapports.Config{Mesh: w.mesh, First: w.coapPorts, Dial: w.clients.DialCoAP, Logger: w.log})
 }
 
 func (w *wiring) keepFile(ctx context.Context) error {
