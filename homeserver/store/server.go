@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"sync/atomic"
 
 	"meshsim/homeserver"
@@ -44,6 +46,7 @@ func (s *Server) Durable(ctx context.Context) error {
 	}
 	select {
 	case <-b.done:
+	case <-s.db.written: // nothing is written any more
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -57,5 +60,7 @@ func (b *batch) failure() error {
 	if b.kept {
 		return nil
 	}
-	return b.db.failure
+	return cmp.Or(b.db.failure, errClosed)
 }
+
+var errClosed = errors.New("the database of the homeservers is closed")

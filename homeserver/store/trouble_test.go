@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -180,5 +181,24 @@ func TestForget(t *testing.T) {
 	m.must(db.QueryRow("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM facts) + (SELECT count(*) FROM records)").Scan(&events))
 	if events != 0 {
 		t.Errorf("%d rows are left of servers that were forgotten", events)
+	}
+}
+
+// TestRecordAfterClose: what comes too late is not said to be kept.
+func TestRecordAfterClose(t *testing.T) {
+	db, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := db.Server("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Close(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	kept.Record(homeserver.Kept("alias", "x", "y"))
+	if err := kept.Durable(t.Context()); err == nil {
+		t.Error("a closed database keeps what is recorded")
 	}
 }
