@@ -94,20 +94,12 @@ func planned(servers int) []mesh.Planned {
 
 // star links the measured server to the hub as asked, and the hub to all others perfectly.
 func star(p link.Params, servers int) map[topo.Pair]topo.LinkPins {
-	pins := map[topo.Pair]topo.LinkPins{{A: hub, B: measured}: {AB: pinOf(p), BA: pinOf(p), Linked: true}}
-	perfect := pinOf(link.Params{})
+	pins := map[topo.Pair]topo.LinkPins{{A: hub, B: measured}: {AB: topo.PinOf(p), BA: topo.PinOf(p), Linked: true}}
+	perfect := topo.PinOf(link.Params{})
 	for id := measured + 1; id < servers; id++ {
 		pins[topo.Pair{A: hub, B: id}] = topo.LinkPins{AB: perfect, BA: perfect, Linked: true}
 	}
 	return pins
-}
-
-func pinOf(p link.Params) topo.Pin {
-	jitter := topo.Percent(0)
-	if p.Delay > 0 {
-		jitter = topo.PercentOf(float64(p.Jitter) / float64(p.Delay))
-	}
-	return topo.Pin{Latency: &p.Delay, Bandwidth: &p.Rate, Jitter: &jitter, Loss: new(topo.PercentOf(p.Loss))}
 }
 
 // homeservers shows a mesh as talk wants to see it.

@@ -32,6 +32,15 @@ type LinkPins struct {
 	Linked bool // the link exists wherever its ends stand
 }
 
+// PinOf pins what a link's parameters say of latency, bandwidth, jitter and loss.
+func PinOf(p link.Params) Pin {
+	jitter := Percent(0)
+	if p.Delay > 0 {
+		jitter = PercentOf(float64(p.Jitter) / float64(p.Delay))
+	}
+	return Pin{Latency: &p.Delay, Bandwidth: &p.Rate, Jitter: &jitter, Loss: new(PercentOf(p.Loss))}
+}
+
 // Merge takes over what is set in q.
 func (p *Pin) Merge(q Pin) {
 	merge(&p.Latency, q.Latency)

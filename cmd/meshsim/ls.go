@@ -20,6 +20,7 @@ import (
 func remoteCommands(getenv func(string) string) []*cobra.Command {
 	commands := []*cobra.Command{
 		newLs(getenv), newPing(getenv), newTraceroute(getenv), newLogs(getenv),
+		newImport(getenv), newExport(getenv),
 		newAction(getenv, "start", "Start a server that is stopped or has failed"),
 		newAction(getenv, "stop", "Stop a server; it keeps its key and rooms"),
 		newAction(getenv, "restart", "Stop a server and start it again with its data"),

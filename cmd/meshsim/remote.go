@@ -52,17 +52,26 @@ func (r *remote) base() (*url.URL, string, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, token, nil
 }
 
-// request sends a request to /api/v1 and returns the answer, whose status is of success. The caller closes its body.
+// request sends a request without a body to /api/v1; see send.
 func (r *remote) request(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
+	return r.send(ctx, method, path, query, nil)
+}
+
+// send sends a request to /api/v1, with a body of JSON unless that is nil, and returns the answer, whose status is of
+// success. The caller closes its body.
+func (r *remote) send(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Response, error) {
 	base, token, err := r.base()
 	if err != nil {
 		return nil, err
 	}
 	u := base.JoinPath("/api/v1", path)
 	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)

@@ -51,6 +51,15 @@ func codecs() []codec {
 	}
 }
 
+// Formats lists the formats, our own first.
+func Formats() []Format {
+	list := []Format{MeshFile}
+	for _, c := range codecs() {
+		list = append(list, c.format)
+	}
+	return list
+}
+
 func find(f Format) (codec, bool) {
 	for _, c := range codecs() {
 		if c.format == f {

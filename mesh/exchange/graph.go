@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"meshsim/link"
 	"meshsim/mesh"
 	"meshsim/topo"
 )
@@ -68,19 +67,10 @@ func graphOf(s *mesh.Snapshot) *graph {
 	}
 	for _, l := range s.Graph.Links {
 		g.edges = append(g.edges, edge{
-			a: places[l.A], b: places[l.B], ab: pinOf(&l.AB), ba: pinOf(&l.BA), cut: s.Pins[l.Pair].Cut,
+			a: places[l.A], b: places[l.B], ab: topo.PinOf(l.AB), ba: topo.PinOf(l.BA), cut: s.Pins[l.Pair].Cut,
 		})
 	}
 	return g
-}
-
-// pinOf pins the parameters that the formats can say.
-func pinOf(p *link.Params) topo.Pin {
-	jitter := topo.Percent(0)
-	if p.Delay > 0 {
-		jitter = topo.PercentOf(float64(p.Jitter) / float64(p.Delay))
-	}
-	return topo.Pin{Latency: &p.Delay, Bandwidth: &p.Rate, Jitter: &jitter, Loss: new(topo.PercentOf(p.Loss))}
 }
 
 // mesh makes servers and pins of a graph that was read.
