@@ -53,6 +53,15 @@ func (r *Room) children(suggestedOnly bool) []spaceChild {
 	return children
 }
 
+// Children are the rooms that a space links to.
+func (r *Room) Children() []string {
+	var ids []string
+	for _, child := range r.children(false) {
+		ids = append(ids, child.roomID)
+	}
+	return ids
+}
+
 func readChild(pdu *event.PDU) (child spaceChild, ok bool) {
 	var content struct {
 		Via       []string `json:"via"`

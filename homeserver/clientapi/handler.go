@@ -10,9 +10,9 @@ import (
 )
 
 // Handler serves the client-server API of one server: /_matrix/client and /.well-known/matrix/client. It is
-// safe for concurrent use and holds no resources.
+// safe for concurrent use and holds nothing but the connections of sliding syncs.
 func Handler(server *homeserver.Server) http.Handler {
-	return &handler{server: server, table: sharedTable()}
+	return &handler{server: server, table: sharedTable(), slides: &slides{}}
 }
 
 // sharedTable is built once, because a table takes more memory than all else an idle server's API needs.
@@ -21,11 +21,13 @@ var sharedTable = sync.OnceValue(newTable)
 type handler struct {
 	server *homeserver.Server
 	table  *table
+	slides *slides
 }
 
 // call is one request on its way through.
 type call struct {
 	server *homeserver.Server
+	slides *slides
 	device *homeserver.Device // nil where no access token is needed
 	vars   vars
 	w      http.ResponseWriter
@@ -62,7 +64,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &call{server: h.server, vars: values, w: w, r: r}
+	c := &call{server: h.server, slides: h.slides, vars: values, w: w, r: r}
 	if !route.open {
 		if c.device, err = h.authenticate(r); err != nil {
 			return nil, err
@@ -104,7 +106,7 @@ func accessToken(r *http.Request) (string, error) {
 // allowAnyOrigin lets pages of every origin use the API (client-server API, web browser clients).
 func allowAnyOrigin(header http.Header) {
 	header.Set("Access-Control-Allow-Origin", "*")
-	header.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS")
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, DELETE, OPTIONS")
 	header.Set("Access-Control-Allow-Headers", "X-Requested-With, Content-Type, Authorization")
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"meshsim/homeserver"
+	"meshsim/matrix/event"
 )
 
 func TestTable(t *testing.T) {
@@ -159,6 +160,28 @@ func FuzzAccessToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, ok := server.Authenticate(text); ok && text != right {
 			t.Errorf("%q opens the server", text)
+		}
+	})
+}
+
+// Whatever a client asks of a sliding sync is refused or understood, and asking it again is the same wish.
+func FuzzSlidingRequest(f *testing.F) {
+	f.Add(`{"lists":{"a":{"ranges":[[0,9]],"timeline_limit":1,"required_state":[["*","*"],["m.room.member","$LAZY"]]}}}`)
+	f.Add(`{"room_subscriptions":{"!a:b":{"required_state":{"include":[{}],"exclude":[{"type":"x"}],"lazy_members":true}}}}`)
+	f.Add(`{"lists":{"a":{"range":[-1,-2],"filters":{"room_types":[null]}}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var in slidingRequest
+		if json.Unmarshal([]byte(text), &in) != nil {
+			return
+		}
+		for _, list := range in.Lists {
+			list.has(0)
+			var config roomConfig
+			config.add(list.roomConfig)
+			matchesElement(list.State.Include, event.Key{Type: "m.room.member", StateKey: "@a:b"}, "@a:b", list.State.Lazy)
+			if config.Limit > maxSlidingTimeline || len(config.State.more) != 1 {
+				t.Errorf("%s becomes %+v", text, config)
+			}
 		}
 	})
 }

@@ -74,6 +74,7 @@ func (t *table) membership() {
 
 func (t *table) rooms() {
 	t.stable(http.MethodGet, "/sync", getSync)
+	t.add(http.MethodPost, "/_matrix/client/unstable/org.matrix.simplified_msc3575/sync", route{serve: slidingSync})
 	t.stable(http.MethodPut, "/rooms/{roomId}/send/{eventType}/{txnId}", sendMessage)
 	t.stable(http.MethodPut, "/rooms/{roomId}/redact/{eventId}/{txnId}", sendRedaction)
 	t.stable(http.MethodGet, "/rooms/{roomId}/state", roomState)

@@ -7,13 +7,15 @@ import (
 )
 
 // versions lists the versions whose endpoints clients find here; the package comment says what of them is not there.
-// From 1.11 on, clients ask for media with their access token.
+// From 1.11 on, clients ask for media with their access token. 1.18 wants redactions to be sent as events, and servers
+// that ask policy servers.
 func versions(*call) (any, error) {
 	return map[string]any{
 		"versions": []string{
 			"r0.6.0", "r0.6.1", "v1.1", "v1.2", "v1.3", "v1.4", "v1.5", "v1.6", "v1.7", "v1.8", "v1.9", "v1.10", "v1.11",
+			"v1.12", "v1.13", "v1.14", "v1.15", "v1.16", "v1.17",
 		},
-		"unstable_features": map[string]bool{},
+		"unstable_features": map[string]bool{"org.matrix.simplified_msc3575": true},
 	}, nil
 }
 
