@@ -59,6 +59,7 @@ var layout = []string{
 	"node/docker",
 	"mesh",
 	"mesh/meshfile",
+	"mesh/coapports",
 	"journey",
 	"mesh/exchange",
 	"examples/meshes",

@@ -72,7 +72,7 @@ func (o *proxyOptions) records() (records.Config, error) {
 	s := &o.standard
 	cfg := records.Config{Insecure: s.insecure, Flight: o.flight()}
 	for _, text := range s.psks {
-		psk, err := parsePSK(text)
+		psk, err := parsePSK("--psk", text)
 		if err != nil {
 			return cfg, err
 		}
@@ -97,11 +97,12 @@ func (o *proxyOptions) flight() time.Duration {
 	return flight
 }
 
-func parsePSK(text string) (records.PSK, error) {
+// parsePSK reads the value of a flag.
+func parsePSK(flag, text string) (records.PSK, error) {
 	identity, digits, ok := strings.Cut(text, ":")
 	key, err := hex.DecodeString(digits)
 	if !ok || identity == "" || err != nil || len(key) < minPSK {
-		return records.PSK{}, fmt.Errorf("--psk is %q: it must be a name, a colon and at least %d hexadecimal digits", identity, 2*minPSK)
+		return records.PSK{}, fmt.Errorf("%s is for %q: it must be a name, a colon and at least %d hexadecimal digits", flag, identity, 2*minPSK)
 	}
 	return records.PSK{Identity: identity, Key: key}, nil
 }

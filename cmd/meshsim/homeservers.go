@@ -45,6 +45,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		Publisher:         w.hub,
 		RegistrationToken: o.token,
 		Transports:        w.transports,
+		CoAP:              o.coap.config(),
 		Connections:       s.connections,
 		Presence:          o.presence,
 		Commons:           commons,

@@ -83,6 +83,7 @@ func announce(out io.Writer, o *options, listeners []net.Listener) {
 		address.RawQuery = url.Values{"token": {o.token}}.Encode()
 	}
 	fmt.Fprintf(out, "meshsim is at %s (Ctrl-C stops it)\n", &address)
+	o.coap.announce(out)
 }
 
 // authority is localhost and the port.

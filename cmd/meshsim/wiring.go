@@ -36,7 +36,7 @@ type wiring struct {
 	talk       *talk.Talk
 	frontend   *api.Frontend
 	collector  sdktrace.SpanExporter // nil without --otlp
-	coapPorts  int                   // UDP port of server 0\'s CoAP for clients; 0 for none
+	coapPorts  int                   // UDP port of server 0's CoAP for clients; 0 for none
 	file       string                // kept up to date; empty for none
 	log        *slog.Logger
 }

@@ -89,5 +89,18 @@ func (c *Clients) Dial(ctx context.Context, id int) (net.Conn, error) {
 	return host.DialContext(ctx, "tcp", netip.AddrPortFrom(v4, node.PortClient))
 }
 
+// DialCoAP returns a socket for datagrams to and from the CoAP for clients of server id, across its client link. Its
+// errors are those of netstack's DialUDP, and *NoClientError.
+func (c *Clients) DialCoAP(id int) (net.Conn, error) {
+	c.mu.Lock()
+	host := c.hosts[id]
+	c.mu.Unlock()
+	if host == nil {
+		return nil, &NoClientError{ID: id}
+	}
+	v4, _ := node.Addrs(id)
+	return host.DialUDP(netip.AddrPortFrom(v4, node.PortCoAPS))
+}
+
 // Close removes every client side and waits. It is idempotent.
 func (c *Clients) Close() error { return c.stack.Close() }

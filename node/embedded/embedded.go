@@ -41,6 +41,8 @@ type Config struct {
 
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
+	// CoAP offers clients MSC3079 besides HTTP.
+	CoAP CoAP
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
 	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.

@@ -14,6 +14,7 @@ import (
 
 	"meshsim/fabric"
 	"meshsim/gateway"
+	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/node/directory"
 	"meshsim/port/netstack"
@@ -33,7 +34,8 @@ type running struct {
 	host     *netstack.Host
 	gateway  *gateway.Gateway
 	clients  *http.Server
-	serving  sync.WaitGroup // listeners
+	coap     *msc3079.Server // nil where clients are not offered CoAP
+	serving  sync.WaitGroup  // listeners
 	requests requests
 
 	stopping sync.Once
@@ -109,9 +111,15 @@ func (n *running) listen() error {
 		clients.Close()
 		return err
 	}
+	served := n.admit(n.resident.noted("client", n.advertised(n.resident.client)))
+	if err := n.listenCoAP(served); err != nil {
+		federation.Close()
+		clients.Close()
+		return err
+	}
 	logger := n.resident.driver.cfg.Logger
 	n.clients = &http.Server{
-		Handler:           n.admit(n.resident.noted("client", n.resident.client)),
+		Handler:           served,
 		ReadHeaderTimeout: headTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
@@ -210,6 +218,9 @@ func (n *running) release() {
 	})
 	if n.clients != nil {
 		n.clients.Close()
+	}
+	if n.coap != nil {
+		n.serving.Go(func() { n.coap.Close() }) // it waits for requests, which end below
 	}
 	select {
 	case <-closed:
