@@ -155,30 +155,39 @@ func (s *Server) remembered(user string) (keys UserKeys, current bool) {
 
 // queryElsewhere asks each server for all devices of its users, so that the answers can be remembered.
 func (s *Server) queryElsewhere(ctx context.Context, elsewhere map[string]KeyQuery, answer *KeyAnswer) {
+	askEach(elsewhere, func(server string, q KeyQuery) (map[string]UserKeys, error) {
+		return s.queryServer(ctx, server, q)
+	}, func(server string, got map[string]UserKeys, err error) {
+		if err != nil {
+			s.log.Debug("keys are not to be had", "server", server, "error", err)
+		}
+		for user, devices := range elsewhere[server] {
+			keys, ok := got[user]
+			if err != nil {
+				keys, _ = s.remembered(user)
+				ok = keys.Devices != nil
+			}
+			if ok {
+				answer.add(user, keys.only(devices))
+			} else if err != nil {
+				answer.Failures[server] = unreachableFailure
+			}
+		}
+	})
+}
+
+// askEach asks servers at the same time and hands on each answer, one after the other, until all are there.
+func askEach[Q, A any](questions map[string]Q, ask func(server string, q Q) (A, error), each func(server string, answer A, err error)) {
 	var (
 		mu    sync.Mutex
 		under sync.WaitGroup
 	)
-	for server, q := range elsewhere {
+	for server, q := range questions {
 		under.Go(func() {
-			got, err := s.queryServer(ctx, server, q)
+			answer, err := ask(server, q)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				s.log.Debug("keys are not to be had", "server", server, "error", err)
-			}
-			for user, devices := range q {
-				keys, ok := got[user]
-				if err != nil {
-					keys, _ = s.remembered(user)
-					ok = keys.Devices != nil
-				}
-				if ok {
-					answer.add(user, keys.only(devices))
-				} else if err != nil {
-					answer.Failures[server] = unreachableFailure
-				}
-			}
+			each(server, answer, err)
 		})
 	}
 	under.Wait()
@@ -280,27 +289,19 @@ func (s *Server) ClaimKeys(ctx context.Context, claim KeyClaim) ClaimAnswer {
 	}
 	answer := s.ServeClaim(byServer[s.cfg.Name])
 	delete(byServer, s.cfg.Name)
-	var (
-		mu    sync.Mutex
-		under sync.WaitGroup
-	)
-	for server, claim := range byServer {
-		under.Go(func() {
-			got, err := s.claimServer(ctx, server, claim)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				s.log.Debug("keys cannot be claimed", "server", server, "error", err)
-				answer.Failures[server] = unreachableFailure
+	askEach(byServer, func(server string, claim KeyClaim) (ClaimAnswer, error) {
+		return s.claimServer(ctx, server, claim)
+	}, func(server string, got ClaimAnswer, err error) {
+		if err != nil {
+			s.log.Debug("keys cannot be claimed", "server", server, "error", err)
+			answer.Failures[server] = unreachableFailure
+		}
+		for user := range byServer[server] {
+			if keys := got.Keys[user]; keys != nil {
+				answer.Keys[user] = keys
 			}
-			for user := range claim {
-				if keys := got.Keys[user]; keys != nil {
-					answer.Keys[user] = keys
-				}
-			}
-		})
-	}
-	under.Wait()
+		}
+	})
 	return answer
 }
 
