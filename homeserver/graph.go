@@ -163,8 +163,10 @@ func checkState(pdu *event.PDU, state *State) error { return eventauth.CheckStat
 func (r *room) advanceLocked(n *node) {
 	retired := map[*node]bool{}
 	r.retireLocked(n, retired)
-	for old, was := range retired {
-		r.union = r.union && (!was || n.after.holds(old.after))
+	if !r.inLineLocked(n) {
+		for old, was := range retired {
+			r.union = r.union && (!was || n.after.holds(old.after))
+		}
 	}
 	if r.followedLocked(n.pdu.ID()) {
 		r.union = false
@@ -175,6 +177,20 @@ func (r *room) advanceLocked(n *node) {
 	})
 	r.extremities = slices.Insert(r.extremities, i, n)
 	r.fresh = n
+}
+
+// inLineLocked says whether all events before n are accepted and of the union that the current state is. Then so is the
+// state before n: it is the union of the states after them (stateres.Union).
+func (r *room) inLineLocked(n *node) bool {
+	if !r.union {
+		return false
+	}
+	for _, id := range n.pdu.PrevEvents() {
+		if prev := r.placedLocked(id); prev == nil || prev.lineage != r.lineage || prev.is(rejected|softFailed) {
+			return false
+		}
+	}
+	return true
 }
 
 // followedLocked says whether an event was accepted that refers to this one. It came first where another server told
@@ -218,12 +234,9 @@ func (r *room) retireLocked(n *node, seen map[*node]bool) {
 func (s *Server) refreshLocked(r *room) (*State, error) {
 	fresh := r.fresh
 	r.fresh = nil
-	if len(r.extremities) == 1 {
-		r.union = true
-		return r.extremities[0].after, nil
-	}
 	if r.union && fresh != nil {
-		if union, ok := stateres.Union(r.version, r.current.entries(), fresh.after.entries(), resolvable{r}); ok {
+		if union, ok := r.extendLocked(fresh); ok {
+			fresh.lineage = r.lineage
 			return s.commons.intern(union, r.current), nil
 		}
 	}
@@ -233,10 +246,29 @@ func (s *Server) refreshLocked(r *room) (*State, error) {
 	}
 	states = distinct(states)
 	var union stateres.State
-	if union, r.union = unionLocked(r, states); r.union {
-		return s.commons.intern(union, r.current), nil
+	if union, r.union = unionLocked(r, states); !r.union {
+		return s.resolveLocked(r, states)
 	}
-	return s.resolveLocked(r, states)
+	r.lineage++
+	for _, n := range r.extremities {
+		n.lineage = r.lineage
+	}
+	return s.commons.intern(union, r.current), nil
+}
+
+// extendLocked is the union of the current state, which is one, with that of a new extremity.
+func (r *room) extendLocked(n *node) (stateres.State, bool) {
+	current := r.current.entries()
+	if !r.inLineLocked(n) {
+		return stateres.Union(r.version, current, n.after.entries(), resolvable{r})
+	}
+	if !n.pdu.IsState() {
+		return current, true
+	}
+	if union, ok := stateres.Join(r.version, current, n.pdu, resolvable{r}); ok {
+		return union, true
+	}
+	return stateres.Union(r.version, current, n.after.entries(), resolvable{r})
 }
 
 // acceptLocked puts an event into the graph, moves the extremities and the current state on, applies

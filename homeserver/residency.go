@@ -206,7 +206,7 @@ func (s *Server) enterLocked(r *room, pdu *event.PDU, before *State) {
 	r.current = before
 	n := s.placeLocked(r, pdu, before)
 	r.notePlaceLocked(factEntered, n)
-	r.extremities = []*node{n}
+	r.extremities, r.union = []*node{n}, false
 	r.current, r.joined, r.floor = n.after, true, pdu.Depth()
 	s.mu.Lock()
 	s.rooms[r.id] = r

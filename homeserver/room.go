@@ -37,7 +37,8 @@ type room struct {
 	extremities []*node                       // forward extremities: what the next event refers to
 	edges       []edge                        // states before events that other servers told us, without the events before
 	current     *State                        // the resolved state of all extremities
-	union       bool                          // whether current is the mere union of their states (stateres.Union)
+	lineage     uint32                        // numbers the unions that current was; see node.lineage
+	union       bool                          // whether current is the mere union of the extremities' states (stateres.Union)
 	fresh       *node                         // the extremity that current does not comprise yet
 	floor       int64                         // depth of this server's entry to the room: what lies before is not asked for
 	joined      bool                          // whether this server has a joined user
@@ -58,6 +59,9 @@ type node struct {
 	pdu           *event.PDU
 	before, after *State // nil for outliers
 	mark          mark
+	// lineage is the room's while current is a union that comprises after and differs from it in plain joins alone. It
+	// spares looking at the whole difference when something follows on this event.
+	lineage uint32
 }
 
 // mark is a set of things to know about a node.

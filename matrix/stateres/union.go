@@ -41,6 +41,16 @@ func Union(v *matrix.RoomVersion, a, b State, events Events) (State, bool) {
 	return union, true
 }
 
+// Join is the union of a state with another that it comprises but for one plain join, and otherwise differs from in plain
+// joins alone: it takes no look at the other one. False says that the event is no plain join that the state lacks.
+func Join(v *matrix.RoomVersion, s State, join *event.PDU, events Events) (State, bool) {
+	key := join.Key()
+	if _, found := s.Get(key); found || !joinRules(v, s).allowPlain(Change{Key: key, After: join.ID()}, events) {
+		return State{}, false
+	}
+	return s.With(key, join.ID()), true
+}
+
 // plainRules are the ids of what authorises a plain join: the events at these places of a state.
 type plainRules []matrix.EventID
 
