@@ -28,11 +28,12 @@ import (
 
 	"meshsim/link"
 	"meshsim/lowband"
+	"meshsim/matrix"
 	"meshsim/telemetry"
 )
 
 // Port is where gateways listen on mesh addresses (CONTRACTS.md).
-const Port = 8448
+const Port = matrix.DefaultPort
 
 // Peer is where a server name leads.
 type Peer struct {

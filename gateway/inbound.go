@@ -7,15 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
+	"meshsim/matrix"
 	"meshsim/telemetry"
 )
 
-// maxLearned bounds what is kept of an answer to learn from, in bytes: make_join's are a few KB, and so is what /send says
-// of 50 PDUs.
-const maxLearned = 64 << 10
+// maxLearned bounds what is kept of an answer to learn from, in bytes: make_join's are at most one event, and of 50 PDUs
+// /send may say why it took none.
+const maxLearned = 1 << 20
 
 // maxObserved bounds the body of a request that may carry events, as it is kept until the homeserver has answered. A
 // transaction's 50 PDUs are 3 MB.
@@ -100,17 +100,11 @@ func refusedEvents(answer []byte) map[string]bool {
 // origin is the server that signed a request, by its X-Matrix header (server-server specification, "Request
 // Authentication"). The homeserver verifies the signature; here it only names who is spoken of.
 func origin(req *http.Request) string {
-	rest, ok := strings.CutPrefix(req.Header.Get("Authorization"), "X-Matrix ")
-	if !ok {
+	x, err := matrix.ParseXMatrix(req.Header.Get("Authorization"))
+	if err != nil {
 		return ""
 	}
-	for _, field := range strings.Split(rest, ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		if strings.EqualFold(name, "origin") {
-			return strings.Trim(value, `"`)
-		}
-	}
-	return ""
+	return x.Origin
 }
 
 // recorder passes an answer on and keeps a copy of its beginning.

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 )
 
@@ -10,7 +13,7 @@ func TestOrigin(t *testing.T) {
 	cases := []struct{ slug, header, want string }{
 		{"quoted", `X-Matrix origin="hs1",destination="hs2",key="ed25519:1",sig="abc"`, "hs1"},
 		{"bare", `X-Matrix origin=hs1,key="ed25519:1",sig="abc"`, "hs1"},
-		{"spaces-and-case", `X-Matrix key="ed25519:1", Origin="hs1"`, "hs1"},
+		{"spaces-and-case", `X-Matrix key="ed25519:1", Origin="hs1", sig="abc"`, "hs1"},
 		{"missing", `X-Matrix key="ed25519:1"`, ""},
 		{"other-scheme", `Bearer origin="hs1"`, ""},
 		{"empty", "", ""},
@@ -57,5 +60,20 @@ func TestBodyWithoutEndIsRefused(t *testing.T) {
 	g.reportReceived(w, httptest.NewRequest(http.MethodPut, "/_matrix/federation/v1/send/1", endless{}), http.NotFoundHandler())
 	if w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("answered %d %s", w.Code, w.Body)
+	}
+}
+
+// An answer of /send to 50 PDUs that were all refused is read to its end.
+func TestLongAnswerIsRead(t *testing.T) {
+	results := map[string]map[string]string{}
+	for i := range 50 {
+		results[fmt.Sprint("$", i)] = map[string]string{"error": strings.Repeat("x", 4<<10)}
+	}
+	rec := &recorder{ResponseWriter: httptest.NewRecorder()}
+	if err := json.NewEncoder(rec).Encode(map[string]any{"pdus": results}); err != nil {
+		t.Fatal(err)
+	}
+	if refused := refusedEvents(rec.body.Bytes()); len(refused) != 50 {
+		t.Errorf("%d events are known to be refused, want 50", len(refused))
 	}
 }

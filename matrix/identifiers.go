@@ -11,6 +11,9 @@ import (
 // (Matrix appendices, "Common Identifier Format").
 const MaxIdentifierBytes = 255
 
+// DefaultPort is where servers whose names have no port are asked (server-server specification, "Resolving server names").
+const DefaultPort = 8448
+
 // ServerName names a homeserver: a DNS name or IP literal with an optional port. It is compared byte by byte.
 type ServerName string
 

@@ -5,14 +5,15 @@ import (
 	"net/netip"
 
 	"meshsim/fabric"
+	"meshsim/matrix"
 )
 
 // Ports on a server's mesh address (CONTRACTS.md).
 const (
-	PortFederation = 8448 // TLS, the gateway
-	PortClient     = 8008 // plain HTTP, the client-server API
-	PortCoAP       = 5683 // UDP, the gateway's low-bandwidth transport
-	PortCoAPS      = 5684 // UDP, MSC3079 for clients
+	PortFederation = matrix.DefaultPort // TLS, the gateway
+	PortClient     = 8008               // plain HTTP, the client-server API
+	PortCoAP       = 5683               // UDP, the gateway's low-bandwidth transport
+	PortCoAPS      = 5684               // UDP, MSC3079 for clients
 )
 
 // MaxID is the largest server id that has addresses: the mesh's IPv4 prefix is a /9, whose last address is

@@ -123,7 +123,7 @@ func (c *Client) request(ctx context.Context, call call) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", xMatrix{
+	req.Header.Set("Authorization", matrix.XMatrix{
 		Origin: c.identity.Name, Destination: call.server, Key: c.identity.KeyID,
 		Signature: matrix.EncodeBase64(ed25519.Sign(c.identity.Key, message)),
 	}.String())

@@ -177,8 +177,8 @@ func (h *Handler) authenticate(r *http.Request, body []byte) (asked, error) {
 	err := errors.New("the request has no Authorization header of scheme X-Matrix")
 	headers := r.Header.Values("Authorization")
 	for _, header := range headers[:min(len(headers), maxSignatures)] {
-		var x xMatrix
-		if x, err = parseXMatrix(header); err != nil {
+		var x matrix.XMatrix
+		if x, err = matrix.ParseXMatrix(header); err != nil {
 			continue
 		}
 		if err = h.verify(r, x, content); err == nil {
@@ -188,7 +188,7 @@ func (h *Handler) authenticate(r *http.Request, body []byte) (asked, error) {
 	return asked{}, err
 }
 
-func (h *Handler) verify(r *http.Request, x xMatrix, content []byte) error {
+func (h *Handler) verify(r *http.Request, x matrix.XMatrix, content []byte) error {
 	if x.Destination != "" && x.Destination != h.identity.Name {
 		return fmt.Errorf("the request is for %q, this is %q", x.Destination, h.identity.Name)
 	}
@@ -207,7 +207,7 @@ func (h *Handler) verify(r *http.Request, x xMatrix, content []byte) error {
 	return matrix.VerifySignature(message, signature, matrix.ServerName(x.Origin), matrix.KeyID(x.Key), key)
 }
 
-func (h *Handler) verifyKey(ctx context.Context, x xMatrix) (ed25519.PublicKey, error) {
+func (h *Handler) verifyKey(ctx context.Context, x matrix.XMatrix) (ed25519.PublicKey, error) {
 	if x.Origin == h.identity.Name {
 		return nil, errors.New("the request comes from this server itself")
 	}
