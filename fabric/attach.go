@@ -3,6 +3,7 @@ package fabric
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"meshsim/link"
 )
@@ -104,8 +105,10 @@ func (f *Fabric) detachLocked(a *Attachment) {
 	f.releaseLocked(n)
 }
 
-// sendChunk is how many packets are put into the network under one lock.
-const sendChunk = 32
+const (
+	sendChunk  = 32   // packets that are put into the network under one lock
+	enoughSent = 1024 // packets after which a sender need not look for more
+)
 
 // parsed is a packet whose header was read.
 type parsed struct {
@@ -115,14 +118,16 @@ type parsed struct {
 
 // Send implements [Sender].
 func (a *Attachment) Send(batch []Packet) {
-	var chunk [sendChunk]parsed
-	for len(batch) > 0 {
-		n := min(len(batch), sendChunk)
-		for i, p := range batch[:n] {
-			chunk[i] = parse(p)
-		}
-		a.f.send(a, chunk[:n])
-		batch = batch[n:]
+	f := a.f
+	f.outMu.Lock()
+	for _, p := range batch {
+		f.out = append(f.out, outgoing{a, parse(p)})
+	}
+	mine := !f.sending
+	f.sending = true
+	f.outMu.Unlock()
+	if mine {
+		f.sendOut()
 	}
 }
 
@@ -136,13 +141,77 @@ func parse(p Packet) parsed {
 	return parsed{p, h.dst}
 }
 
-// send puts packets into the network at a.
-func (f *Fabric) send(a *Attachment, chunk []parsed) {
+// outgoing is a packet that has left its port and is not in the network yet.
+type outgoing struct {
+	from *Attachment
+	parsed
+}
+
+// sendOut puts into the network what ports have sent, until there is nothing left. Whoever sends while another does so
+// leaves its packets to that one: if thousands queued up for the fabric's lock instead, each would hold the lock of its
+// TCP connection meanwhile, for which gVisor's goroutines spin, and on a busy machine nothing would get on any more.
+func (f *Fabric) sendOut() {
+	for sent := 0; sent < enoughSent; {
+		f.outMu.Lock()
+		batch := f.out
+		f.out, f.sending = f.outSpare, len(batch) > 0
+		f.outSpare = nil
+		f.outMu.Unlock()
+		if len(batch) == 0 {
+			return
+		}
+		var slow []outgoing
+		for chunk := range slices.Chunk(batch, sendChunk) {
+			slow = append(slow, f.send(chunk)...)
+		}
+		sent += len(batch)
+		clear(batch)
+		f.outMu.Lock()
+		f.outSpare = batch[:0]
+		f.outMu.Unlock()
+		if len(slow) > 0 {
+			f.handOver()
+			f.sendSlow(slow)
+			return
+		}
+	}
+	f.handOver() // this sender has done enough for others
+}
+
+// handOver lets another goroutine see to what ports have sent meanwhile.
+func (f *Fabric) handOver() {
+	f.outMu.Lock()
+	defer f.outMu.Unlock()
+	if f.sending = len(f.out) > 0; f.sending {
+		go f.sendOut()
+	}
+}
+
+// send puts packets into the network, and returns those for whose destination the router has to compute something
+// first.
+func (f *Fabric) send(chunk []outgoing) (slow []outgoing) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.clock.Now()
 	for i := range chunk {
-		f.sendLocked(a, &chunk[i], now)
+		if dst := f.addrs[chunk[i].dst]; dst != nil && f.unpreparedLocked(chunk[i].from.node, dst) {
+			slow = append(slow, chunk[i])
+			continue
+		}
+		f.sendLocked(chunk[i].from, &chunk[i].parsed, now)
+	}
+	f.dispatchLocked()
+	f.wakeLocked()
+	return slow
+}
+
+// sendSlow puts packets into the network of which send said that they take the router's time.
+func (f *Fabric) sendSlow(packets []outgoing) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.clock.Now()
+	for i := range packets {
+		f.sendLocked(packets[i].from, &packets[i].parsed, now)
 	}
 	f.dispatchLocked()
 	f.wakeLocked()

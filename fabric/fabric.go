@@ -64,6 +64,11 @@ type Fabric struct {
 	quiet    *sync.Cond    // on mu: the port of a closed attachment is no longer being called
 	captures []*tap        // those that run
 	totals   Totals
+
+	outMu    sync.Mutex // guards what follows; taken after mu or alone
+	out      []outgoing // what ports have sent
+	outSpare []outgoing // empty; takes turns with out
+	sending  bool       // somebody puts out into the network
 }
 
 // ErrClosed is returned by methods of a fabric that was closed.

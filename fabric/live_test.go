@@ -152,6 +152,35 @@ func TestSlowRoutesHoldNobodyUp(t *testing.T) {
 	})
 }
 
+// Who sends while another puts packets into the network leaves its own to that one, in order, and does not wait.
+func TestSendersDoNotQueueUp(t *testing.T) {
+	inLine(t, 2, link.Params{Delay: 10 * time.Millisecond}, func(t *testing.T, l *line) {
+		l.sending = true // somebody is at it
+		const packets = 2*enoughSent + 1
+		for i := range packets {
+			l.send(0, ipv4(0, 1, 100, uint32(i)))
+		}
+		l.sleep(time.Second)
+		if n := len(l.ports[1].packets()); n != 0 || len(l.out) != packets {
+			t.Errorf("%d packets arrived and %d wait, want 0 and %d", n, len(l.out), packets)
+		}
+		l.sendOut()
+		l.sleep(time.Second)
+		got := l.ports[1].packets()
+		if len(got) != packets {
+			t.Fatalf("%d packets arrived, want %d", len(got), packets)
+		}
+		for i, p := range got {
+			if id(p) != uint32(i) {
+				t.Fatalf("packet %d arrived in place %d", id(p), i)
+			}
+		}
+		if l.sending || len(l.out) != 0 {
+			t.Error("somebody is still sending")
+		}
+	})
+}
+
 func TestApplyChangesNothingOnError(t *testing.T) {
 	fine := link.Params{Delay: time.Hour}
 	cases := map[string]Change{

@@ -68,7 +68,7 @@ func (f *Fabric) moveLocked() int {
 // prepareLocked lets the router compute what it needs for destination dst, which may take milliseconds,
 // without the lock. It is true when the lock was given up.
 func (f *Fabric) prepareLocked(at, dst *node) bool {
-	if f.router == nil || dst.computed == f.routes || at.id == dst.id {
+	if !f.unpreparedLocked(at, dst) {
 		return false
 	}
 	router, routes := f.router, f.routes
@@ -77,6 +77,11 @@ func (f *Fabric) prepareLocked(at, dst *node) bool {
 	f.mu.Lock()
 	dst.computed = routes
 	return true
+}
+
+// unpreparedLocked tells whether prepareLocked has something to do.
+func (f *Fabric) unpreparedLocked(at, dst *node) bool {
+	return f.router != nil && dst.computed != f.routes && at.id != dst.id
 }
 
 // wakeLocked wakes the scheduler where it sleeps past something to do.
