@@ -30,7 +30,7 @@ import (
 // embedded servers on the links that a canvas gives them. Each reports what docs/figures.md holds it to; run
 // them one a process (scripts/bench does), because they report the memory of the process.
 
-// patience is how long the benchmarks wait for anything before they fail.
+// patience is how long the benchmarks wait for anything before they fail, unless a benchmark says otherwise.
 const patience = 2 * time.Minute
 
 // answered is longer than any path takes there and back: a server has one transaction at a time on its way to each
@@ -44,6 +44,8 @@ type joined struct {
 	servers int
 	began   time.Time
 	took    time.Duration // until the last server ran
+
+	patience time.Duration
 }
 
 // place scatters servers over a canvas, the same way every time.
@@ -65,7 +67,7 @@ func run(b *testing.B, servers int, scale topo.Percent) *joined {
 	if err != nil {
 		b.Fatal(err)
 	}
-	j := &joined{b: b, servers: servers, began: time.Now()}
+	j := &joined{b: b, servers: servers, began: time.Now(), patience: patience}
 	plan := meshfile.Plan{Seed: 1, Settings: settings, Servers: place(servers)}
 	if j.wiring, err = newWiring(&options{}, plan, listeners, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
@@ -188,7 +190,7 @@ func (j *joined) room() string {
 	if _, err := j.talk.Join(room.ID, others); err != nil {
 		j.b.Fatal(err)
 	}
-	nodetest.Eventually(j.b, patience, "all servers have joined", func() bool {
+	nodetest.Eventually(j.b, j.patience, "all servers have joined", func() bool {
 		now, err := j.talk.Room(room.ID)
 		if err != nil {
 			j.b.Fatal(err)
@@ -215,7 +217,7 @@ func (j *joined) settle(room string) {
 				j.b.Error(err)
 				return
 			}
-			nodetest.Eventually(j.b, patience, "every server has seen every join", func() bool {
+			nodetest.Eventually(j.b, j.patience, "every server has seen every join", func() bool {
 				return client.Members(j.b, room) == j.servers
 			})
 		})
@@ -249,7 +251,8 @@ func (j *joined) late(received map[int]time.Time, from int, began time.Time) []t
 
 // receipts follows which servers receive which events, and when.
 type receipts struct {
-	b *testing.B
+	b        *testing.B
+	patience time.Duration
 
 	mu      sync.Mutex
 	changed *sync.Cond
@@ -257,7 +260,7 @@ type receipts struct {
 }
 
 func (j *joined) watch() *receipts {
-	r := &receipts{b: j.b, events: make(map[string]map[int]time.Time)}
+	r := &receipts{b: j.b, patience: j.patience, events: make(map[string]map[int]time.Time)}
 	r.changed = sync.NewCond(&r.mu)
 	subscription := j.hub.Subscribe()
 	go func() {
@@ -294,11 +297,11 @@ func (r *receipts) wait(event string, servers int) map[int]time.Time {
 	r.b.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	limit := time.AfterFunc(patience, r.changed.Broadcast)
+	limit := time.AfterFunc(r.patience, r.changed.Broadcast)
 	defer limit.Stop()
-	for end := time.Now().Add(patience); len(r.events[event]) < servers; r.changed.Wait() {
+	for end := time.Now().Add(r.patience); len(r.events[event]) < servers; r.changed.Wait() {
 		if time.Now().After(end) {
-			r.b.Fatalf("after %v %d of %d servers have received event %s", patience, len(r.events[event]), servers, event)
+			r.b.Fatalf("after %v %d of %d servers have received event %s", r.patience, len(r.events[event]), servers, event)
 		}
 	}
 	return maps.Clone(r.events[event])
