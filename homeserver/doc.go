@@ -32,7 +32,9 @@
 //	learn.go       states and auth chains that other servers tell
 //	parking.go     PDUs whose missing events cannot be had yet
 //	backfill.go    events before this server's part of the graph
-//	serve.go       answers to other servers' questions
+//	serve.go       answers to other servers' questions; briefjoin.go: that of a join without the room's members
+//	thirdparty.go  invites of addresses
+//	garbage.go     what other servers sent in vain
 //	alias.go       room aliases
 //	stream.go      the stream of positions
 //	store.go       Store: what keeps all this; facts.go: the history of rooms, kept.go: the rest; restore.go: made again
@@ -44,10 +46,10 @@
 //	               registering and logging in; requests that may be repeated; tokens that expire, or say who one is
 //	profile.go, accountdata.go, directory.go, summary.go, hierarchy.go, knock.go
 //	               profiles; account data; finding rooms, what strangers learn of them, spaces, knocking
-//	sync.go        what happened since a position (timeline.go: in one room; watch.go: waiting for it)
+//	sync.go        what happened since a position (timeline.go: in one room; watch.go: waiting for it; sliding.go: room by room)
 //	history.go     paging through a room's log, and who may see what of it; moment.go: the event closest to a time
-//	unread.go, relations.go, search.go
-//	               unread counts; which events relate to which; finding messages
+//	unread.go, notifications.go, pushers.go, relations.go, search.go, report.go
+//	               unread counts, what they count, who wants to be told; which events relate to which; finding messages; reports
 //	edu.go         EDUs to and from other servers: ephemeral.go, presence.go, todevice.go, devicelist.go
 //	devicekeys.go, crosssigning.go, keyquery.go, keybackup.go
 //	               end-to-end encryption: keys of devices and users, asking for them, backups
