@@ -44,7 +44,8 @@ func picture(s *homeserver.Server, user string) map[string]string {
 		p["data "+d.RoomID+" "+d.Type] = string(d.Content)
 	}
 	profile, _ := s.LocalProfile(user)
-	p["profile"] = fmt.Sprint(profile)
+	p["profile"] = fmt.Sprintf("%+v", profile)
+	p["pushers"] = fmt.Sprintf("%+v", s.Pushers(user))
 	devices, _ := s.Devices(user)
 	for _, d := range devices {
 		p["device "+d.ID] = fmt.Sprint(d.Name, d.LastSeen)
@@ -189,8 +190,12 @@ func furnish(t *testing.T, m *mesh, alice, bob string, phone *homeserver.Device)
 	_, err = a.AddFilter(alice, `{"room":{}}`)
 	m.must(err)
 	a.SetReceipt(room, homeserver.Receipt{User: alice, Kind: "m.read", Event: other})
-	_, err = a.EditProfile(alice, func(p *homeserver.Profile) { p.DisplayName = "Alice" })
+	_, err = a.EditProfile(alice, func(p *homeserver.Profile) {
+		p.DisplayName = "Alice"
+		p.SetOther("m.tz", json.RawMessage(`"UTC"`))
+	})
 	m.must(err)
+	m.must(a.SetPusher(alice, homeserver.Pusher{AppID: "app", Key: "1", Kind: "http", Data: json.RawMessage(`{"url":"https://p"}`)}, true))
 	encrypt(t, m, alice, phone)
 	b.SendToDevices(bob, "m.secret", homeserver.DeviceMessages{alice: {"*": json.RawMessage(`{"n":1}`), "PHONE": json.RawMessage(`{"n":2}`)}})
 	eventually(t, "the messages to the device came", func() bool { return len(messagesOf(t, a, phone)) == 4 })
