@@ -10,9 +10,30 @@ import (
 
 // serverACL is the content of m.room.server_acl.
 type serverACL struct {
-	Allow           []string `json:"allow"`
-	Deny            []string `json:"deny"`
-	AllowIPLiterals *bool    `json:"allow_ip_literals"`
+	allow, deny     []string
+	forbidsLiterals bool
+}
+
+// readACL reads the content of m.room.server_acl. Names of properties are exact: encoding/json would take "Deny" for
+// "deny", so that a list could say one thing here and another elsewhere. What is not of the right type is left out.
+func readACL(content json.RawMessage) serverACL {
+	return serverACL{
+		allow:           texts(matrix.Lookup(content, "allow")),
+		deny:            texts(matrix.Lookup(content, "deny")),
+		forbidsLiterals: string(matrix.Lookup(content, "allow_ip_literals")) == "false",
+	}
+}
+
+// texts returns the strings of a JSON array.
+func texts(array json.RawMessage) []string {
+	var found []string
+	for raw := range matrix.Elements(array) {
+		var text *string
+		if json.Unmarshal(raw, &text) == nil && text != nil {
+			found = append(found, *text)
+		}
+	}
+	return found
 }
 
 // aclLocked returns a Forbidden error for a server that the room's access control list keeps out.
@@ -21,8 +42,7 @@ func (r *room) aclLocked(server string) error {
 	if pdu == nil {
 		return nil
 	}
-	var acl serverACL
-	if json.Unmarshal(pdu.Content(), &acl) != nil || acl.allows(server) {
+	if readACL(pdu.Content()).allows(server) {
 		return nil
 	}
 	return failf(Forbidden, "the access control list of room %s keeps %s out", r.id, server)
@@ -35,10 +55,10 @@ func (a serverACL) allows(server string) bool {
 		host = server[:i]
 	}
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if isIP := err == nil; isIP && a.AllowIPLiterals != nil && !*a.AllowIPLiterals {
+	if isIP := err == nil; isIP && a.forbidsLiterals {
 		return false
 	}
-	return !matchesAny(a.Deny, host) && matchesAny(a.Allow, host)
+	return !matchesAny(a.deny, host) && matchesAny(a.allow, host)
 }
 
 func matchesAny(patterns []string, name string) bool {

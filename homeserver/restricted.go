@@ -10,11 +10,30 @@ import (
 
 // joinRules is the content of m.room.join_rules.
 type joinRules struct {
-	JoinRule string `json:"join_rule"`
-	Allow    []struct {
-		Type   string `json:"type"`
-		RoomID string `json:"room_id"`
-	} `json:"allow"`
+	JoinRule string
+	Allow    []joinCondition
+}
+
+// joinCondition is one of the conditions of a restricted room.
+type joinCondition struct{ Type, RoomID string }
+
+// readJoinRules reads the content of m.room.join_rules. Names of properties are exact, as in the authorisation rules.
+func readJoinRules(content json.RawMessage) joinRules {
+	rules := joinRules{JoinRule: text(matrix.Lookup(content, "join_rule"))}
+	for raw := range matrix.Elements(matrix.Lookup(content, "allow")) {
+		rules.Allow = append(rules.Allow, joinCondition{
+			Type: text(matrix.Lookup(raw, "type")), RoomID: text(matrix.Lookup(raw, "room_id")),
+		})
+	}
+	return rules
+}
+
+// text is a JSON string, "" for anything else.
+func text(raw json.RawMessage) (value string) {
+	if json.Unmarshal(raw, &value) != nil {
+		return ""
+	}
+	return value
 }
 
 // authoriseJoin returns the local user who authorises userID's join of a restricted room, "" when the join
@@ -46,9 +65,10 @@ func (s *Server) authoriseJoin(r *room, userID string) (string, error) {
 
 func restriction(state *State) (rules joinRules, restricted bool) {
 	pdu := state.Get(matrix.TypeJoinRules, "")
-	if pdu == nil || json.Unmarshal(pdu.Content(), &rules) != nil {
+	if pdu == nil {
 		return rules, false
 	}
+	rules = readJoinRules(pdu.Content())
 	return rules, rules.JoinRule == "restricted" || rules.JoinRule == "knock_restricted"
 }
 
