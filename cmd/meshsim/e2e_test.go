@@ -49,6 +49,7 @@ func start(t *testing.T, args ...string) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // what else is printed; ends with the command
 	address, err := url.Parse(strings.Fields(line)[3])
 	if err != nil {
 		t.Fatal(err)
