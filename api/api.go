@@ -27,6 +27,8 @@ type Config struct {
 
 	Transports Transports
 
+	Savings MemorySavings // nil where no memory is merged
+
 	// Authority is what follows the name in a server's client URL: http://NAME.Authority. It is localhost with
 	// the port.
 	Authority string
@@ -66,6 +68,7 @@ func New(c Config) *Frontend {
 		talk:       c.Talk,
 		fabric:     c.Fabric,
 		transports: c.Transports,
+		savings:    c.Savings,
 		view:       view{authority: c.Authority, ports: ports},
 		version:    c.Version,
 		log:        c.Logger,

@@ -31,6 +31,7 @@ func (v *v1) registerServers(api huma.API) {
 	v.registerAction(api, "resume", "Let a paused server go on", (*mesh.Mesh).Resume)
 	v.registerAction(api, "restore", "Bring back a removed server", (*mesh.Mesh).Restore)
 	v.registerTools(api)
+	v.registerMerging(api)
 }
 
 // registerAction registers one step of a server's life cycle. A step that is impossible in the server's

@@ -19,6 +19,7 @@ import (
 type Usage struct {
 	MemoryBytes      *int64   `json:"memory_bytes,omitempty" doc:"Without the page cache."`
 	MemoryLimitBytes *int64   `json:"memory_limit_bytes,omitempty" doc:"Absent where there is no limit."`
+	MergedBytes      *int64   `json:"merged_bytes,omitempty" doc:"Of its memory that the kernel keeps once for several servers (--ksm); absent where nothing is merged."`
 	CPUMS            *float64 `json:"cpu_ms,omitempty" doc:"Processor time used since the server was started; two readings give a rate."`
 	Note             string   `json:"note,omitempty" doc:"What is not known, and why."`
 }
@@ -117,6 +118,7 @@ func (v *v1) usage(ctx context.Context, in *serverID) (*result[Usage], error) {
 	return answer(Usage{
 		MemoryBytes:      used.Memory,
 		MemoryLimitBytes: used.MemoryLimit,
+		MergedBytes:      used.Merged,
 		CPUMS:            mapped(used.CPU, milliseconds),
 		Note:             used.Note,
 	}, err)

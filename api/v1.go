@@ -21,6 +21,7 @@ type v1 struct {
 	view       view
 	fabric     *fabric.Fabric
 	transports Transports
+	savings    MemorySavings
 	log        *slog.Logger
 	version    string
 

@@ -56,9 +56,16 @@ type PeerLister interface {
 type Usage struct {
 	Memory      *int64         // bytes, without the page cache
 	MemoryLimit *int64         // bytes; nil for none
+	Merged      *int64         // bytes that the kernel has merged with equal pages; nil where it merges none
 	CPU         *time.Duration // used since the server was started
 	// Note says in a sentence what is not known, and why; empty where all is.
 	Note string
+}
+
+// MemorySavings are what merging equal pages saves on the whole machine, in bytes.
+type MemorySavings struct {
+	Saved  int64 // what the pages would take besides those that are kept
+	Profit int64 // Saved without what the kernel spends to find them
 }
 
 // Meter is a Node that knows what it uses.

@@ -20,6 +20,7 @@ type containerOptions struct {
 	memoryMB  int64
 	gateway   string
 	noGateway bool
+	ksm       bool
 	paths     []string         // of presets
 	presets   []*docker.Preset // those that come with the program, and those at paths
 }
@@ -40,6 +41,8 @@ func containerFlags(f *pflag.FlagSet, o *options) {
 		"how servers in containers talk to others: observed, or pass-through (nothing inside is seen) ("+envPrefix+"GATEWAY)")
 	f.StringVar(&c.Postgres, "postgres", "",
 		"give every server in a container its own database on the Postgres at this `URL`, where its kind can use one ("+envPrefix+"POSTGRES)")
+	f.BoolVar(&c.ksm, "ksm", false,
+		"as root: have the kernel keep equal pages of servers in containers once; about 25 MB less each for Synapse ("+envPrefix+"KSM)")
 	f.BoolVar(&c.noGateway, "no-gateway", false,
 		"servers in containers talk to each other with nothing between: nothing is seen of their events ("+envPrefix+"NO_GATEWAY)")
 }
@@ -117,6 +120,13 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 	options := o.containers.Options
 	options.Presence = o.presence
 	options.RegistrationClosed = o.token != "" // the homeservers in containers do not know the mesh's token
+	merging, err := o.containers.merging()
+	if err != nil {
+		return nil, err
+	}
+	if merging != nil {
+		w.savings = merging.Savings
+	}
 	var drivers []node.Driver
 	for _, preset := range o.containers.presets {
 		d, err := docker.New(docker.Config{
@@ -127,6 +137,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			Publisher:   w.hub,
 			Connections: s.connections,
 			Transports:  w.transports,
+			Merging:     merging,
 			Options:     options,
 			Logger:      w.log,
 		})
@@ -136,6 +147,14 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 		drivers = append(drivers, d)
 	}
 	return drivers, nil
+}
+
+// merging is nil unless it is wanted.
+func (c *containerOptions) merging() (*docker.Merging, error) {
+	if !c.ksm {
+		return nil, nil
+	}
+	return docker.NewMerging()
 }
 
 // containerCommands are those that work with servers in containers.

@@ -37,6 +37,7 @@ type wiring struct {
 	frontend   *api.Frontend
 	collector  sdktrace.SpanExporter // nil without --otlp
 	coapPorts  int                   // UDP port of server 0's CoAP for clients; 0 for none
+	savings    api.MemorySavings     // nil without --ksm
 	file       string                // kept up to date; empty for none
 	log        *slog.Logger
 }
@@ -97,6 +98,7 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		Fabric:      w.fabric,
 		Dial:        w.clients.Dial,
 		Transports:  w.transports,
+		Savings:     w.savings,
 		Page:        web.Files(),
 		Authority:   authority(listeners),
 		Names:       names(o.listen),

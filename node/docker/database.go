@@ -43,7 +43,7 @@ func (d *Driver) ensureDatabase(ctx context.Context, r *resident) error {
 
 // prepareDatabase makes the template of every server's database: one server is run, without a mesh, until it works and has
 // made its tables. It is called once.
-func (d *Driver) prepareDatabase(ctx context.Context, image string) error {
+func (d *Driver) prepareDatabase(ctx context.Context, with *prepared) error {
 	if !d.usesPostgres() {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (d *Driver) prepareDatabase(ctx context.Context, image string) error {
 	if err := d.postgres.create(ctx, template, ""); err != nil {
 		return err
 	}
-	if err := d.fillTemplate(ctx, image, template); err != nil {
+	if err := d.fillTemplate(ctx, with, template); err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineLimit)
 		defer cancel()
 		return errors.Join(err, d.postgres.drop(cleanup, template))
@@ -64,15 +64,23 @@ func (d *Driver) prepareDatabase(ctx context.Context, image string) error {
 	return nil
 }
 
+// dropTemplate undoes prepareDatabase.
+func (d *Driver) dropTemplate(ctx context.Context) error {
+	if !d.usesPostgres() {
+		return nil
+	}
+	return d.postgres.drop(ctx, d.templateName())
+}
+
 // fillTemplate runs a server on the template's database.
-func (d *Driver) fillTemplate(ctx context.Context, image, database string) error {
+func (d *Driver) fillTemplate(ctx context.Context, with *prepared, database string) error {
 	r := newResident(node.Spec{ID: templateID, Name: "template", Kind: d.Kind()}, d.prefix+"template")
 	r.database = database
-	n, pid, err := d.launch(ctx, r, image)
+	n, err := d.launch(ctx, r, with)
 	if err != nil {
 		return err
 	}
-	err = n.beginAlone(ctx, pid)
+	err = n.beginAlone(ctx)
 	close(n.settled)
 	if err != nil {
 		err = n.giveUp(err)
@@ -85,9 +93,9 @@ func (d *Driver) fillTemplate(ctx context.Context, image, database string) error
 }
 
 // beginAlone gives the container its database but no mesh, and waits until the homeserver answers.
-func (n *running) beginAlone(ctx context.Context, pid int) error {
+func (n *running) beginAlone(ctx context.Context) error {
 	var err error
-	if n.namespace, err = tun.OpenNamespace(pid); err != nil {
+	if n.namespace, err = tun.OpenNamespace(n.pid); err != nil {
 		return n.orDied(err)
 	}
 	n.inside = n.newTransport()

@@ -31,6 +31,8 @@ type Config struct {
 	Connections *gateway.Connections
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
+	// Merging saves memory where servers have equal pages; nil leaves that be.
+	Merging *Merging
 	// Options change what the preset says; optional.
 	Options Options
 	Logger  *slog.Logger // optional
@@ -68,7 +70,13 @@ type Driver struct {
 	closed    bool
 
 	preparing sync.Mutex // guards what follows; held while an image is pulled
+	prepared  *prepared  // nil before
+}
+
+// prepared is what all servers of a driver are started with.
+type prepared struct {
 	image     string
+	launching *launching // nil without Merging
 }
 
 var _ node.Driver = (*Driver)(nil)
@@ -124,19 +132,19 @@ func (d *Driver) Check(ctx context.Context) error {
 	return err
 }
 
-// prepare returns the image to run.
-func (d *Driver) prepare(ctx context.Context) (string, error) {
+// prepare makes ready what all servers need, once.
+func (d *Driver) prepare(ctx context.Context) (*prepared, error) {
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
-	if d.image != "" {
-		return d.image, nil
+	if d.prepared != nil {
+		return d.prepared, nil
 	}
 	if err := d.cfg.checkPreset(); err != nil {
-		return "", err
+		return nil, err
 	}
 	removed, err := d.engine.removeLeftovers(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(removed) > 0 {
 		d.cfg.Logger.Info("removed what a meshsim that was killed left behind", "names", removed)
@@ -147,13 +155,37 @@ func (d *Driver) prepare(ctx context.Context) (string, error) {
 	}
 	image, err := d.engine.findImage(ctx, images, d.cfg.Preset.imageRemedy())
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if err := d.prepareDatabase(ctx, image); err != nil {
-		return "", err
+	p := &prepared{image: image}
+	if p.launching, err = d.prepareMerging(ctx, image); err != nil {
+		return nil, err
 	}
-	d.image = image
-	return image, nil
+	if err := d.prepareDatabase(ctx, p); err != nil {
+		return nil, errors.Join(err, d.endMerging(p))
+	}
+	d.prepared = p
+	return p, nil
+}
+
+// prepareMerging makes ready what servers are started with when their memory is to be merged, and has the kernel do it.
+func (d *Driver) prepareMerging(ctx context.Context, image string) (*launching, error) {
+	if d.cfg.Merging == nil {
+		return nil, nil
+	}
+	l, err := d.engine.prepareLaunching(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	return l, d.cfg.Merging.acquire()
+}
+
+// endMerging undoes prepareMerging.
+func (d *Driver) endMerging(p *prepared) error {
+	if p.launching == nil {
+		return nil
+	}
+	return d.cfg.Merging.release()
 }
 
 // Start implements node.Driver.
@@ -161,7 +193,7 @@ func (d *Driver) Start(ctx context.Context, spec node.Spec, mesh node.Network) (
 	if err := ctx.Err(); err != nil {
 		return nil, &node.StartError{Reason: fmt.Sprintf("the start of %s was called off: %v", spec.Name, err)}
 	}
-	image, err := d.prepare(ctx)
+	with, err := d.prepare(ctx)
 	if err != nil {
 		return nil, &node.StartError{Reason: err.Error()}
 	}
@@ -172,7 +204,7 @@ func (d *Driver) Start(ctx context.Context, spec node.Spec, mesh node.Network) (
 	if err := d.ensureDatabase(ctx, r); err != nil {
 		return nil, &node.StartError{Reason: err.Error()}
 	}
-	n, err := d.run(ctx, r, image, mesh)
+	n, err := d.run(ctx, r, with, mesh)
 	if err != nil {
 		return nil, startError(spec, err)
 	}
@@ -251,18 +283,20 @@ func (d *Driver) Close() error {
 	for _, r := range residents {
 		errs = append(errs, d.engine.removeVolume(ctx, r.volume))
 	}
-	errs = append(errs, d.dropDatabases(ctx, slices.Collect(maps.Values(residents))...), d.dropTemplate(ctx))
+	errs = append(errs, d.dropDatabases(ctx, slices.Collect(maps.Values(residents))...), d.unprepare(ctx))
 	return errors.Join(append(errs, d.engine.close())...)
 }
 
-// dropTemplate removes the template of databases, where one was made. What is still being made is waited for.
-func (d *Driver) dropTemplate(ctx context.Context) error {
+// unprepare undoes what prepare did for all servers, once. What is still being prepared is waited for.
+func (d *Driver) unprepare(ctx context.Context) error {
 	d.preparing.Lock()
 	defer d.preparing.Unlock()
-	if d.image == "" || !d.usesPostgres() {
+	p := d.prepared
+	d.prepared = nil
+	if p == nil {
 		return nil
 	}
-	return d.postgres.drop(ctx, d.templateName())
+	return errors.Join(d.endMerging(p), d.dropTemplate(ctx))
 }
 
 // begun notes a run, and is false when the driver is closed.

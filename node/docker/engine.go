@@ -100,6 +100,7 @@ type order struct {
 	mounts      []string
 	options     Options
 	files       map[string][]byte // in the data directory
+	seccomp     string            // profile, JSON; empty for the engine's own
 }
 
 func (o *order) labels() map[string]string {
@@ -149,6 +150,9 @@ func (o *order) hostConfig() *container.HostConfig {
 		Binds:       o.mounts,
 		Mounts:      []mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}},
 	}
+	if o.seccomp != "" {
+		h.SecurityOpt = []string{"seccomp=" + o.seccomp}
+	}
 	h.Memory = o.options.Memory
 	h.NanoCPUs = int64(o.options.CPUs * 1e9)
 	return h
@@ -160,6 +164,9 @@ func (e *engine) copyFiles(ctx context.Context, id, directory string, files map[
 	w := tar.NewWriter(&archive)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name]))}
+		if name == launcherFile {
+			header.Mode = 0o755
+		}
 		if err := w.WriteHeader(header); err != nil {
 			return err
 		}

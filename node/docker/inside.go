@@ -34,9 +34,9 @@ var (
 )
 
 // join puts the container's network namespace into the mesh, and into the namespace what stands beside the homeserver.
-func (n *running) join(pid int, mesh node.Network) error {
+func (n *running) join(mesh node.Network) error {
 	var err error
-	if n.namespace, err = tun.OpenNamespace(pid); err != nil {
+	if n.namespace, err = tun.OpenNamespace(n.pid); err != nil {
 		return fmt.Errorf("its processes are not visible here; the Docker engine must be on this machine, "+
 			"and a meshsim in a container needs --pid host: %w", err)
 	}

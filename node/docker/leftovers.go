@@ -4,19 +4,23 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/moby/moby/client"
 )
 
-// Clean removes the containers and volumes of processes that no longer run, and returns their names.
+// Clean removes the containers and volumes of processes that no longer run, and returns their names. It puts back the
+// kernel's switches that they have set.
 func Clean(ctx context.Context) (removed []string, err error) {
 	e, err := newEngine()
 	if err != nil {
 		return nil, err
 	}
 	defer e.close()
-	return e.removeLeftovers(ctx)
+	removed, err = e.removeLeftovers(ctx)
+	switches := Merging{directory: ksmDirectory, memory: ksmMemory}
+	return removed, errors.Join(err, switches.restore())
 }
 
 // removeLeftovers removes what belongs to processes that no longer run. Those of others that do are left alone.

@@ -24,6 +24,7 @@ type running struct {
 	resident  *resident
 	values    *Values // of the preset's templates
 	container string  // id
+	pid       int     // of the container's first process
 
 	namespace *tun.Namespace
 	device    *tun.Device
@@ -49,12 +50,12 @@ var (
 )
 
 // run makes a container, puts it into the mesh and returns when it answers.
-func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.Network) (*running, error) {
-	n, pid, err := d.launch(ctx, r, image)
+func (d *Driver) run(ctx context.Context, r *resident, with *prepared, mesh node.Network) (*running, error) {
+	n, err := d.launch(ctx, r, with)
 	if err != nil {
 		return nil, err
 	}
-	err = n.begin(ctx, pid, mesh)
+	err = n.begin(ctx, mesh)
 	close(n.settled)
 	if err != nil {
 		return nil, n.giveUp(err)
@@ -63,7 +64,7 @@ func (d *Driver) run(ctx context.Context, r *resident, image string, mesh node.N
 }
 
 // launch makes a container and starts its process. Unless it fails the caller closes settled.
-func (d *Driver) launch(ctx context.Context, r *resident, image string) (n *running, pid int, err error) {
+func (d *Driver) launch(ctx context.Context, r *resident, with *prepared) (n *running, err error) {
 	n = &running{
 		driver: d, resident: r, values: r.values(&d.cfg),
 		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
@@ -72,21 +73,21 @@ func (d *Driver) launch(ctx context.Context, r *resident, image string) (n *runn
 		n.values.Database = d.postgres.inside(r.database)
 	}
 	n.ctx, n.end = context.WithCancel(context.Background())
-	if pid, err = n.create(ctx, image); err != nil {
-		return nil, 0, err
+	if n.pid, err = n.create(ctx, with); err != nil {
+		return nil, err
 	}
 	go n.watch()
 	if !d.begun(n) {
 		close(n.settled)
-		return nil, 0, errors.Join(errClosed, n.kill())
+		return nil, errors.Join(errClosed, n.kill())
 	}
-	return n, pid, nil
+	return n, nil
 }
 
 // create makes and starts the container.
-func (n *running) create(ctx context.Context, image string) (pid int, err error) {
+func (n *running) create(ctx context.Context, with *prepared) (pid int, err error) {
 	engine := n.driver.engine
-	o, err := n.order(image)
+	o, err := n.order(with)
 	if err != nil {
 		return 0, err
 	}
@@ -100,7 +101,7 @@ func (n *running) create(ctx context.Context, image string) (pid int, err error)
 }
 
 // order says which container is to be made.
-func (n *running) order(image string) (*order, error) {
+func (n *running) order(with *prepared) (*order, error) {
 	p, options := n.driver.cfg.Preset, n.driver.cfg.Options
 	command, err := p.expandList("command", p.Command, n.values)
 	if err != nil {
@@ -114,17 +115,21 @@ func (n *running) order(image string) (*order, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &order{
+	o := &order{
 		name:        n.resident.volume,
 		server:      n.resident.spec.Name,
-		image:       image,
+		image:       with.image,
 		command:     command,
 		environment: slices.Concat(n.proxyEnvironment(), environment, options.Environment),
 		data:        p.Data,
 		mounts:      slices.Concat(p.Mounts, options.Mounts),
 		options:     options,
 		files:       files,
-	}, nil
+	}
+	if with.launching != nil {
+		with.launching.apply(o)
+	}
+	return o, nil
 }
 
 // files are what is put into the data directory.
@@ -153,8 +158,8 @@ func (n *running) proxyEnvironment() []string {
 }
 
 // begin puts the container into the mesh and waits until the homeserver answers and has its account.
-func (n *running) begin(ctx context.Context, pid int, mesh node.Network) error {
-	if err := n.join(pid, mesh); err != nil {
+func (n *running) begin(ctx context.Context, mesh node.Network) error {
+	if err := n.join(mesh); err != nil {
 		return n.orDied(err)
 	}
 	if err := n.awaitReady(ctx); err != nil {

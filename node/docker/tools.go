@@ -107,7 +107,11 @@ func (n *running) Usage(ctx context.Context) (node.Usage, error) {
 	if err := json.NewDecoder(answer.Body).Decode(&stats); err != nil {
 		return node.Usage{}, fmt.Errorf("what the Docker engine says of the use of %s cannot be read: %w", n.resident.spec.Name, err)
 	}
-	return usageOf(&stats, n.driver.cfg.Options.Memory), nil
+	u := usageOf(&stats, n.driver.cfg.Options.Memory)
+	if n.driver.cfg.Merging != nil {
+		u.Merged = merged(n.pid)
+	}
+	return u, nil
 }
 
 // usageOf reads the engine's figures. Those that its control groups do not give are zero.

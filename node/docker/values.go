@@ -79,6 +79,7 @@ func (r *resident) values(cfg *Config) *Values {
 		StockRetries:     o.StockRetries,
 		Presence:         o.Presence,
 		OpenRegistration: !o.RegistrationClosed,
+		Merge:            cfg.Merging != nil,
 	}
 	if o.Gateway != node.NoGateway {
 		v.Proxy = "http://" + proxyAddress.String()
