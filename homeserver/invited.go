@@ -27,6 +27,9 @@ func (s *Server) AcceptInvite(ctx context.Context, origin, roomID, eventID strin
 	if pdu, err = s.vetFor(ctx, pdu); err != nil {
 		return nil, fail(Forbidden, err, "the invite is not signed as it must be")
 	}
+	if err := s.checkPending(pdu, origin); err != nil {
+		return nil, err
+	}
 	stripped, err := checkedStripped(pdu, invite.InviteRoomState)
 	if err != nil {
 		return nil, err
@@ -50,6 +53,34 @@ func (s *Server) checkInvite(pdu *event.PDU, origin, roomID, eventID string) err
 		return failf(Forbidden, "%s may not send the invite of %s", origin, pdu.Sender())
 	case serverOf(target) != s.cfg.Name || !s.HasUser(target):
 		return failf(NotFound, "there is no user %q on %s", target, s.cfg.Name)
+	}
+	return nil
+}
+
+// Bounds on the invites that a user has not answered: those of one server and those of all.
+const (
+	maxInvitesOfServer = 100
+	maxInvites         = 1000
+)
+
+// checkPending refuses an invite to one more room where a user has too many that they have not answered.
+func (s *Server) checkPending(invite *event.PDU, origin string) error {
+	user := invite.Key().StateKey
+	s.members.mu.RLock()
+	defer s.members.mu.RUnlock()
+	all, ofOrigin := 0, 0
+	for roomID, m := range s.members.users[user] {
+		if m.Membership != matrix.Invite || roomID == string(invite.RoomID()) {
+			continue
+		}
+		all++
+		if string(m.Event.Sender().Server()) == origin {
+			ofOrigin++
+		}
+	}
+	if all >= maxInvites || ofOrigin >= maxInvitesOfServer {
+		return failf(Forbidden, "%s has %d invites of %s, %d in all, that are not answered yet: no more are taken before some are",
+			user, ofOrigin, origin, all)
 	}
 	return nil
 }

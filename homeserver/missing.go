@@ -225,7 +225,8 @@ func (f *fetch) authEvents(ctx context.Context, pdu *event.PDU) error {
 // stateBefore asks for the state before an event with a gap behind it.
 func (f *fetch) stateBefore(ctx context.Context, pdu *event.PDU) error {
 	if f.states++; f.states > maxMissingStates {
-		return failf(NotFound, "event %s has too many gaps behind it", pdu.ID())
+		// By the next try others may have closed some of them.
+		return &unavailableError{pdu.ID(), failf(NotFound, "event %s has too many gaps behind it", pdu.ID())}
 	}
 	state, err := f.s.remoteState(ctx, f.r, f.origin, string(pdu.ID()))
 	if err != nil {

@@ -44,10 +44,17 @@ func (s *Server) parkAgain(r *room, p parkedPDU) {
 			return
 		}
 	}
-	if len(r.parked.pdus) >= maxParked || p.attempts >= parkingAttempts || p.refused && p.attempts >= parkingRefusals {
-		s.log.Warn("gave up on a PDU whose missing events nobody gives", "room", r.id, "event", p.pdu.ID(), "origin", p.origin)
-		s.Drop(kindParked, string(r.id), string(p.pdu.ID()))
+	if p.attempts >= parkingAttempts || p.refused && p.attempts >= parkingRefusals {
+		s.giveUpParked(r, p)
 		return
+	}
+	if len(r.parked.pdus) >= maxParked {
+		displaced, ok := r.parked.displace(p.origin)
+		if !ok {
+			s.giveUpParked(r, p)
+			return
+		}
+		s.giveUpParked(r, displaced)
 	}
 	if p.attempts == 0 {
 		s.keepParked(p)
@@ -57,6 +64,35 @@ func (s *Server) parkAgain(r *room, p parkedPDU) {
 		delay := min(parkingDelay<<p.attempts, maxParkingDelay)
 		r.parked.timer = time.AfterFunc(delay, func() { s.background(func(ctx context.Context) { s.unpark(ctx, r) }) })
 	}
+}
+
+// displace makes room for a PDU of an origin by taking out the latest of the origin that has most, and returns it. False
+// says that none has more than this one: every origin has its share, so that a hostile server has only itself to crowd
+// out.
+func (p *parking) displace(origin string) (parkedPDU, bool) {
+	counts := map[string]int{}
+	greediest := origin
+	for _, parked := range p.pdus {
+		counts[parked.origin]++
+		if n := counts[parked.origin]; n > counts[greediest] {
+			greediest = parked.origin
+		}
+	}
+	if counts[greediest] <= counts[origin]+1 {
+		return parkedPDU{}, false
+	}
+	for i, parked := range slices.Backward(p.pdus) {
+		if parked.origin == greediest {
+			p.pdus = slices.Delete(p.pdus, i, i+1)
+			return parked, true
+		}
+	}
+	return parkedPDU{}, false
+}
+
+func (s *Server) giveUpParked(r *room, p parkedPDU) {
+	s.log.Warn("gave up on a PDU whose missing events nobody gives", "room", r.id, "event", p.pdu.ID(), "origin", p.origin)
+	s.Drop(kindParked, string(r.id), string(p.pdu.ID()))
 }
 
 // unpark tries all parked PDUs of a room once: with the server that sent them, then with another.
