@@ -16,10 +16,17 @@ import (
 // once. It is safe for concurrent use.
 type Rooms struct {
 	mu       sync.Mutex // guards what follows
-	versions map[string]*matrix.RoomVersion
+	versions versions
+	earlier  versions // not used since versions was begun
 	recent   generation
 	older    generation
 }
+
+// versions are the versions of rooms by their ids.
+type versions map[string]*matrix.RoomVersion
+
+// recentRooms is how many rooms' versions are remembered at least: whoever sends something can name any number of rooms.
+const recentRooms = 16384
 
 // generation is a set of events.
 type generation struct {
@@ -36,7 +43,7 @@ const recentEvents = 4096
 
 // NewRooms returns an empty Rooms.
 func NewRooms() *Rooms {
-	return &Rooms{versions: make(map[string]*matrix.RoomVersion), recent: newGeneration()}
+	return &Rooms{versions: make(versions), recent: newGeneration()}
 }
 
 // Learn notes a room's version. Versions that are not known are ignored.
@@ -47,14 +54,35 @@ func (r *Rooms) Learn(roomID, version string) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.keepVersionLocked(roomID, v)
+}
+
+// keepVersionLocked notes a version; of two maps the one whose rooms were not used lately is dropped when the other is
+// full.
+func (r *Rooms) keepVersionLocked(roomID string, v *matrix.RoomVersion) {
+	if len(r.versions) >= recentRooms && r.versions[roomID] == nil {
+		r.earlier, r.versions = r.versions, make(versions)
+	}
 	r.versions[roomID] = v
+}
+
+// versionLocked returns what is known of a room's version, nil for nothing.
+func (r *Rooms) versionLocked(roomID string) *matrix.RoomVersion {
+	if v := r.versions[roomID]; v != nil {
+		return v
+	}
+	v := r.earlier[roomID]
+	if v != nil {
+		r.keepVersionLocked(roomID, v)
+	}
+	return v
 }
 
 // version returns a room's version. Where nothing has said it yet, a room id without a domain is of version 12;
 // the versions before differ in what redaction leaves of a few kinds of events, and 11 is what servers create.
 func (r *Rooms) version(roomID string) *matrix.RoomVersion {
 	r.mu.Lock()
-	v := r.versions[roomID]
+	v := r.versionLocked(roomID)
 	r.mu.Unlock()
 	if v != nil {
 		return v

@@ -81,6 +81,24 @@ func TestCarriedEvents(t *testing.T) {
 	}
 }
 
+// The versions of rooms that are used stay known, and those of other rooms do not add up.
+func TestVersionsAreBounded(t *testing.T) {
+	r := NewRooms()
+	r.Learn("!used:hs0", "10")
+	for i := range 5 * recentRooms {
+		r.Learn(fmt.Sprintf("!%d:hs0", i), "10")
+		if v := r.version("!used:hs0"); v.ID != "10" {
+			t.Fatalf("after %d other rooms its version is taken for %s", i, v.ID)
+		}
+	}
+	if n := len(r.versions) + len(r.earlier); n > 2*recentRooms {
+		t.Errorf("%d versions remembered, want at most %d", n, 2*recentRooms)
+	}
+	if v := r.version("!0:hs0"); v.ID != "11" {
+		t.Error("a room that was named once, long ago, is remembered")
+	}
+}
+
 func TestSameContentIsDescribedOnce(t *testing.T) {
 	r := NewRooms()
 	if first, again := r.Event(pdu("x")), r.Event(pdu("x")); first != again {
