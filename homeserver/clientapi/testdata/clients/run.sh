@@ -4,7 +4,7 @@
 #
 # Starts meshsim with two servers on free ports and lets each client have two of its users, one on each server, talk
 # to each other encrypted. Without arguments all run. MESHSIM_BINARY is a meshsim to use instead of a new one.
-# It takes half a minute, and more the first time: npm installs matrix-js-sdk.
+# It takes a minute, and more the first time: npm installs matrix-js-sdk.
 #
 # Wants Debian's python3-matrix-nio and python3-olm (nio), and Node 20 with npm (sdk).
 set -eu
@@ -52,7 +52,7 @@ for client in "$@"; do
     case $client in
     nio) timeout 300 /usr/bin/python3 "$here/nio_talk.py" "$one" "$two" ;;
     sdk)
-        (cd "$here" && { [ -d node_modules ] || npm ci --silent --no-audit --no-fund; })
+        (cd "$here" && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --silent --no-audit --no-fund; })
         # The SDK tells a lot of what it does, which is of interest when it fails only.
         timeout 300 node "$here/sdk_talk.mjs" "$one" "$two" >"$work/sdk" 2>&1 || {
             tail -n 100 "$work/sdk" >&2

@@ -1,9 +1,17 @@
 // Two users on two servers talk with matrix-js-sdk and its Rust crypto: sdk_talk.mjs URL-OF-HS0 URL-OF-HS1
 //
 // Register, log in, cross-sign, back keys up, create an encrypted room, invite and join over federation, encrypted
-// messages both ways, typing, receipts, reactions, media. Exits with an error as soon as something does not come out as
-// it should.
+// messages both ways, typing, receipts, reactions, media; first with the ordinary sync, then with the sliding one. Exits
+// with an error as soon as something does not come out as it should.
 import { createClient, EventType, MatrixError, MsgType, ReceiptType, RelationType, RoomEvent } from "matrix-js-sdk";
+import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
+
+// What the SDK takes for granted of newer Nodes and of browsers.
+Promise.withResolvers ??= () => {
+    const made = {};
+    made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+    return made;
+};
 
 const PATIENCE = 60_000; // ms
 
@@ -20,7 +28,13 @@ function until(client, what, condition) {
     });
 }
 
-async function register(baseUrl, name) {
+/** A sliding sync that shows all rooms with all of their state. */
+function sliding(client) {
+    const all = { timeline_limit: 20, required_state: [["*", "*"]] };
+    return new SlidingSync(client.baseUrl, new Map([["all", { ranges: [[0, 99]], ...all }]]), all, client, 20_000);
+}
+
+async function register(baseUrl, name, slides) {
     const guest = createClient({ baseUrl });
     const auth = { type: "m.login.dummy" };
     await guest.registerRequest({ username: name, password: "secret", auth, inhibit_login: true });
@@ -40,7 +54,12 @@ async function register(baseUrl, name) {
             client.texts.push(event.getContent().body);
         }
     });
-    await client.startClient({ initialSyncLimit: 20, lazyLoadMembers: true, threadSupport: true });
+    await client.startClient({
+        initialSyncLimit: 20,
+        lazyLoadMembers: !slides,
+        threadSupport: true,
+        slidingSync: slides ? sliding(client) : undefined,
+    });
     await until(client, "the first sync", () => client.isInitialSyncComplete());
     return client;
 }
@@ -96,11 +115,14 @@ async function file(alice, bob) {
 const [one, two] = process.argv.slice(2);
 const run = Date.now();
 try {
-    const [alice, bob] = await Promise.all([register(one, `alice${run}`), register(two, `bob${run}`)]);
-    await talk(alice, bob);
-    alice.stopClient();
-    bob.stopClient();
-    console.log("matrix-js-sdk: ok");
+    for (const slides of [false, true]) {
+        const of = slides ? "sliding" : "";
+        const [alice, bob] = await Promise.all([register(one, `alice${of}${run}`, slides), register(two, `bob${of}${run}`, slides)]);
+        await talk(alice, bob);
+        alice.stopClient();
+        bob.stopClient();
+        console.log(`matrix-js-sdk${slides ? " with sliding sync" : ""}: ok`);
+    }
     process.exit(0);
 } catch (error) {
     console.error(error instanceof MatrixError ? `${error.url}: ${error.message}` : error);
