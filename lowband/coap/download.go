@@ -23,6 +23,15 @@ type download struct {
 	size     int // of a block
 	served   map[int]bool
 	extra    message.Options // besides those of blocks
+	over     chan struct{}   // closed when its end was served, or when it was forgotten
+}
+
+func (d *download) end() {
+	select {
+	case <-d.over:
+	default:
+		close(d.over)
+	}
 }
 
 // downloads are the answers that are kept, oldest first. The association's lock guards it.
@@ -30,8 +39,14 @@ type downloads struct{ list []*download }
 
 // keep takes an answer that is larger than a block. The first block is served at once.
 func (d *downloads) keep(down *download) {
-	d.list = slices.DeleteFunc(d.list, func(old *download) bool { return old.key == down.key })
+	d.list = slices.DeleteFunc(d.list, func(old *download) bool {
+		if old.key == down.key {
+			old.end()
+		}
+		return old.key == down.key
+	})
 	if len(d.list) == maxDownloads {
+		d.list[0].end()
 		d.list = slices.Delete(d.list, 0, 1)
 	}
 	down.served = map[int]bool{0: true}
@@ -53,22 +68,27 @@ func (d *downloads) find(key, resource string) *download {
 	return nil
 }
 
-// firstBlockLocked returns what the first message of an answer carries, and keeps the rest where there is one.
-func (a *Association) firstBlockLocked(in *incoming, res Response) (message.Options, []byte) {
+// firstBlockLocked returns what the first message of an answer carries, and keeps the rest where there is one; over is
+// closed once that was fetched or forgotten, and nil where there is none.
+func (a *Association) firstBlockLocked(in *incoming, res Response) (list message.Options, payload []byte, over <-chan struct{}) {
 	size := a.cfg.Path().block()
 	if in.blockSize > 0 {
 		size = min(size, in.blockSize)
 	}
 	if len(res.Payload) <= size {
-		return res.Options, res.Payload
+		return res.Options, res.Payload, nil
 	}
-	down := &download{key: in.key, resource: in.resource, code: res.Code, body: res.Payload, size: size, extra: res.Options}
+	down := &download{
+		key: in.key, resource: in.resource, code: res.Code, body: res.Payload, size: size, extra: res.Options, over: make(chan struct{}),
+	}
 	if a.cfg.Options != nil {
+		down.key = tokenKey(in.token) // a Request-Tag is about the body of the request alone
 		a.etag++
 		down.extra = inOrder(res.Options, message.Option{ID: message.ETag, Value: binary.BigEndian.AppendUint16(nil, a.etag)})
 	}
 	a.downloads.keep(down)
-	return down.part(block{size: size})
+	list, payload = down.part(block{size: size})
+	return list, payload, down.over
 }
 
 // part returns the options and the payload of one block; the size is the asker's choice.
@@ -97,6 +117,9 @@ func (a *Association) nextBlockLocked(in *incoming, b block) {
 	}
 	options, payload := d.part(b)
 	a.answerLocked(in, d.code, options, payload)
+	if (b.num+1)*b.size >= len(d.body) {
+		d.end()
+	}
 	if b.size != d.size {
 		return // a smaller size was asked for: who asks so is not followed to the end
 	}

@@ -80,7 +80,7 @@ func (o *Observer) Stop() {
 	}
 }
 
-// Notify sends one more answer and returns once the peer has it. Calls must not overlap. An error ends the observation.
+// Notify sends one more answer and returns once the peer has it, all of it. Calls must not overlap. An error ends the observation.
 func (o *Observer) Notify(res Response) error {
 	select {
 	case <-o.ready:
@@ -89,14 +89,35 @@ func (o *Observer) Notify(res Response) error {
 	}
 	res.Options = inOrder(res.Options, o.number())
 	o.a.mu.Lock()
-	options, payload := o.a.firstBlockLocked(o.in, res)
+	options, payload, over := o.a.firstBlockLocked(o.in, res)
 	o.a.mu.Unlock()
 	m := message.Message{Code: res.Code, Token: o.in.token, Options: options, Payload: payload}
 	_, err := o.a.confirm(o.ctx, m, 0, false)
 	if err != nil {
 		o.Stop()
+		return err
 	}
-	return err
+	return o.fetched(over)
+}
+
+// fetchWithin is how long a peer may take to fetch the rest of an answer before the next one takes its place.
+const fetchWithin = 30 * time.Minute
+
+// fetched waits until the peer has the rest of a large answer: it asks for it by the resource, of which it must not get a
+// later state (RFC 7641, section 3.4; MSC3079).
+func (o *Observer) fetched(over <-chan struct{}) error {
+	if over == nil {
+		return nil
+	}
+	timer := time.NewTimer(fetchWithin)
+	defer timer.Stop()
+	select {
+	case <-over:
+	case <-timer.C:
+	case <-o.ctx.Done():
+		return o.ctx.Err()
+	}
+	return nil
 }
 
 // Watch is an observation of this end.

@@ -43,7 +43,7 @@ func (a *Association) requestLocked(m *message.Message) {
 	o, err := readOptions(m.Options, a.cfg.Options)
 	in := &incoming{mid: m.MessageID, token: m.Token, key: string(m.Token), casual: m.Type != message.Confirmable, observe: -1}
 	if standard {
-		in.key, in.resource, in.observe = "token "+in.key, resource(m), o.observe
+		in.key, in.resource, in.observe = tokenKey(m.Token), resource(m), o.observe
 	}
 	if o.tagged {
 		in.key = o.tag + in.resource
@@ -126,7 +126,7 @@ func (a *Association) answer(in *incoming, res Response) {
 		a.mu.Unlock()
 		return
 	}
-	options, payload := a.firstBlockLocked(in, res)
+	options, payload, _ := a.firstBlockLocked(in, res)
 	if in.resource != "" && in.received.given {
 		options = inOrder(options, uintOption(message.Block1, in.received.encode())) // RFC 7959, section 2.3
 	}

@@ -31,6 +31,9 @@ func resource(m *message.Message) string {
 	return b.String()
 }
 
+// tokenKey tells a transfer by its token.
+func tokenKey(t message.Token) string { return "token " + string(t) }
+
 // ofResource returns the options that come again with each block: all but those of the session and of Observe.
 func ofResource(list message.Options) message.Options {
 	var kept message.Options

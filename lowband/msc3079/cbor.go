@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 
 	"github.com/fxamacker/cbor/v2"
@@ -131,7 +132,13 @@ func (c *Codec) ToJSON(item []byte) (text []byte, numbered bool, err error) {
 func (c *Codec) toJSON(v any, numbered *bool) (any, error) {
 	var err error
 	switch v := v.(type) {
-	case nil, bool, string, int64, uint64, float64, big.Int, *big.Int:
+	case nil, bool, string, int64, uint64, big.Int, *big.Int:
+		return v, nil
+	case float64:
+		const exact = 1 << 53
+		if v == math.Trunc(v) && math.Abs(v) < exact {
+			return int64(v), nil // so that what comes back is the same again, -0 included
+		}
 		return v, nil
 	case []byte: // RFC 8949, section 6.1
 		return base64.RawURLEncoding.EncodeToString(v), nil
