@@ -13,6 +13,7 @@
 //   - large bodies go in blocks (RFC 7959). Blocks of a request carry a Request-Tag (RFC 9175), so that transfers to
 //     one path do not mix; blocks of an answer are asked for with the token of the request and in parallel.
 //
-// Only the methods, Block1, Block2, Size1, Size2 and Request-Tag are used; the path of a request is in its payload
-// (package shorthand).
+// Between two ends of this package only the methods, Block1, Block2, Size1, Size2 and Request-Tag are used; the path of a
+// request is in its payload (package shorthand). With Config.Options the peer may be any endpoint of CoAP (standard.go):
+// options name the resource, it can be observed (RFC 7641, observe.go), and blocks of an answer are asked for one by one.
 package coap
