@@ -31,7 +31,9 @@ func (s *Server) backfill(ctx context.Context, r *room, limit int) (int, error) 
 			}
 			continue
 		}
-		if added := s.addHistory(r, s.vetAll(ctx, atMost(raws, limit), r.version)); added > 0 {
+		pdus := s.vetAll(ctx, atMost(raws, limit), r.version)
+		s.learnAuth(ctx, r, server, pdus)
+		if added := s.addHistory(r, pdus); added > 0 {
 			return added, nil
 		}
 	}
@@ -61,9 +63,38 @@ func (r *room) oldEnd() []string {
 	return slices.Compact(ids)
 }
 
+// maxAuthAsks is how often the auth events of events from backfill are asked for: those of one event are mostly those
+// of all.
+const maxAuthAsks = 5
+
+// learnAuth asks for the auth events of events that came from backfill, where they are not known.
+func (s *Server) learnAuth(ctx context.Context, r *room, server string, pdus []*event.PDU) {
+	asked := 0
+	for _, pdu := range pdus {
+		r.mu.Lock()
+		_, missing := r.authEventsLocked(pdu)
+		r.mu.Unlock()
+		if len(missing) == 0 || pdu.RoomID() != r.id {
+			continue
+		}
+		if asked++; asked > maxAuthAsks {
+			return
+		}
+		raws, err := s.cfg.Remote.EventAuth(ctx, server, string(r.id), string(pdu.ID()))
+		if err != nil {
+			s.log.Debug("auth events of the history are not to be had", "room", r.id, "event", pdu.ID(), "error", err)
+			continue
+		}
+		chain := s.vetAll(ctx, raws, r.version)
+		r.mu.Lock()
+		s.learnLocked(r, chain)
+		s.recordLocked(r)
+		r.mu.Unlock()
+	}
+}
+
 // addHistory puts vetted events at the old end of the log. They do not take part in the graph: what they did
-// to the state is in the states that this server learnt. An event is checked against its auth events where
-// these are known.
+// to the state is in the states that this server learnt. Only those that their auth events allow are shown.
 func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
 	slices.SortFunc(pdus, func(a, b *event.PDU) int {
 		return cmp.Or(cmp.Compare(b.Depth(), a.Depth()), cmp.Compare(b.OriginServerTS(), a.OriginServerTS()), cmp.Compare(a.ID(), b.ID()))
@@ -74,7 +105,7 @@ func (s *Server) addHistory(r *room, pdus []*event.PDU) (added int) {
 		if pdu.RoomID() != r.id || r.history[pdu.ID()] != nil || r.loggedLocked(pdu.ID()) {
 			continue
 		}
-		if _, missing := r.authEventsLocked(pdu); len(missing) == 0 && s.checkAuthEventsLocked(r, pdu) != nil {
+		if _, missing := r.authEventsLocked(pdu); len(missing) > 0 || s.checkAuthEventsLocked(r, pdu) != nil {
 			continue
 		}
 		s.commons.checked(pdu)

@@ -2,7 +2,6 @@ package homeserver
 
 import (
 	"context"
-	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -25,7 +24,13 @@ type crowd struct {
 }
 
 func newCrowd(t testing.TB, version string, seed uint64) *crowd {
-	s := New(Config{Name: "hs0", KeyID: "ed25519:1", Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))})
+	return newCrowdAt(t, version, seed, Config{})
+}
+
+// newCrowdAt is newCrowd on a server with further configuration.
+func newCrowdAt(t testing.TB, version string, seed uint64, cfg Config) *crowd {
+	cfg.Name, cfg.KeyID, cfg.Key = "hs0", "ed25519:1", keyOf("hs0")
+	s := New(cfg)
 	t.Cleanup(s.Close)
 	if _, err := s.AddAccount(Credential{Localpart: "u"}); err != nil {
 		t.Fatal(err)
