@@ -62,6 +62,24 @@ func TestDataIsUsedOnce(t *testing.T) {
 	}
 }
 
+// TestOwnWork: servers that share nothing talk to each other all the same, and are kept and brought back.
+func TestOwnWork(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"--own-work", "--data", filepath.Join(dir, "data"), filepath.Join(dir, "mesh.yaml")}
+	p := start(t, args...)
+	for i := range 3 {
+		p.do("POST", "/server", fmt.Sprintf(`{"x":%d,"y":0}`, 5*i), nil)
+	}
+	var room api.Room
+	p.do("POST", "/api/v1/rooms", `{"creator":0,"members":[1,2]}`, &room)
+	p.joined(room.ID)
+	p.say(room.ID, 1, "each by itself", 3)
+	p.end()
+	p = start(t, args...)
+	p.joined(room.ID)
+	p.say(room.ID, 2, "and again", 3)
+}
+
 // patient is how long what happens soon may take on a machine that is overloaded.
 const patient = time.Minute
 
