@@ -10,7 +10,10 @@ import {
   parseMinimum,
   parsePercent,
   parseReach,
-  parseWhole, plainDurations } from "./units";
+  parseRate,
+  parseWhole,
+  plainDurations,
+} from "./units";
 
 function value<T>(parsed: { ok: true; value: T } | { ok: false; error: string }): T | string {
   return parsed.ok ? parsed.value : parsed.error;
@@ -111,4 +114,17 @@ it("writes a program's durations as people do, and leaves the rest alone", () =>
   expect(plainDurations("no answer after 1m30.000482913s, the last in 1.499382ms")).toBe("no answer after 1.5 min, the last in 1.5 ms");
   expect(plainDurations("hs3 did not answer within 30s")).toBe("hs3 did not answer within 30 s");
   expect(plainDurations("dial 10.0.0.3:8448: event $a-12s of hs12s, 3 servers")).toBe("dial 10.0.0.3:8448: event $a-12s of hs12s, 3 servers");
+});
+
+describe("parseRate", () => {
+  it.each([
+    ["2", 2],
+    ["0", 0],
+    ["0,5 a second", 0.5],
+    ["10/s", 10],
+    ["30 a minute", 0.5],
+    ["often", "Write a rate such as 2 a second or 30 a minute."],
+    ["201", "A rate here is at most 200 a second."],
+    ["0.0001", "A rate here is at least 0.001 a second, or 0 for silence."],
+  ])("%s", (text, want) => expect(value(parseRate(text))).toBe(want));
 });

@@ -83,6 +83,15 @@ export function parsePercent(text: string, least = 0, most = 100): Parsed<number
   return good(value);
 }
 
+/** A rate of messages: `2`, `0.5 a second`, `10/s`, `30 a minute`; at most 200 a second. */
+export function parseRate(text: string): Parsed<number> {
+  const m = /^([0-9]*[.,]?[0-9]+)\s*(?:(?:a|per|\/)\s*(s|sec|second|min|minute))?$/.exec(text.trim().toLowerCase());
+  if (!m) return bad("Write a rate such as 2 a second or 30 a minute.");
+  const value = exact(decimal(m[1]) / (m[2]?.startsWith("min") ? 60 : 1));
+  if (value > 200) return bad("A rate here is at most 200 a second.");
+  return value > 0 && value < 0.001 ? bad("A rate here is at least 0.001 a second, or 0 for silence.") : good(value);
+}
+
 /** A count or a number of bytes; `10 kB` is 10,000. */
 export function parseWhole(text: string, least: number, most: number, what = "number"): Parsed<number> {
   const m = /^([0-9]+(?:[.,][0-9]+)?)\s*(k|m)?\s*(?:b|bytes?)?$/.exec(text.trim().toLowerCase());

@@ -24,7 +24,7 @@ export interface Entry {
   readonly holdings: readonly Holding[];
 }
 
-/** What each server was found to have, by server: event ids. */
+/** What each server was found to have, by server: event ids, in the order in which it has them. */
 export type Views = ReadonlyMap<number, ReadonlySet<string>>;
 
 /** The server in a Matrix user id: `@x:hs3` is `hs3`. */

@@ -1,14 +1,28 @@
 /** One room as Talk shows it: asks servers for what they have and keeps what they said. */
 import { api, sentenceOf } from "../model/api";
 import type { Message } from "../model/types";
-import type { Views } from "./ledger";
+import { inOrder, type Views } from "./ledger";
 
 const AT_ONCE = 6; // requests side by side, as many as a browser sends anyway
 const SHOWN = 100; // events asked for
 
+const KEPT = 400; // events of a room; twice as many are cut down to these
+
+/** The newest events by their authors' clocks, so that a room that is talked in for hours stays small here. */
+function newest(events: Message[]): Map<string, Message> {
+  const kept = events.length <= 2 * KEPT ? events : inOrder(events).slice(-KEPT);
+  return new Map(kept.map((e) => [e.event_id, e]));
+}
+
 export class RoomView {
   readonly id: string;
-  messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
+  /** Everything that a server was found to have, by id. */
+  events = $state.raw<ReadonlyMap<string, Message>>(new Map());
+  /** Those of them that are messages. */
+  readonly messages: ReadonlyMap<string, Message> = $derived(
+    new Map([...this.events].filter(([, e]) => e.type === "m.room.message")),
+  );
+  /** What each server has, in its own order. */
   views = $state.raw<Views>(new Map());
   /** Why a server could not be asked, by server. */
   refused = $state.raw<ReadonlyMap<number, string>>(new Map());
@@ -30,7 +44,7 @@ export class RoomView {
 
   /** Adds a message that was just sent, before any server is asked. */
   add(message: Message, server: number): void {
-    this.messages = new Map(this.messages).set(message.event_id, message);
+    this.events = new Map(this.events).set(message.event_id, message);
     const view = this.views.get(server); // one that was never asked stays so: it may have more than this
     if (view) this.views = new Map(this.views).set(server, new Set(view).add(message.event_id));
   }
@@ -44,9 +58,8 @@ export class RoomView {
     const refused = new Map(this.refused);
     try {
       const found = await api.messages(this.id, server, SHOWN);
-      const messages = new Map(this.messages);
-      for (const m of found) if (m.type === "m.room.message") messages.set(m.event_id, m);
-      this.messages = messages;
+      const fresh = found.filter((e) => !this.events.has(e.event_id));
+      if (fresh.length > 0) this.events = newest([...this.events.values(), ...fresh]);
       this.views = new Map(this.views).set(server, new Set(found.map((m) => m.event_id)));
       refused.delete(server);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Something that is asked for again and again while it is looked at. */
+import { untrack } from "svelte";
 import { sentenceOf } from "../model/api";
 
 export class Polled<T> {
@@ -6,30 +7,33 @@ export class Polled<T> {
   refused = $state("");
   readonly #ask: () => Promise<T>;
   readonly #everyMS: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #stopped = false;
 
   constructor(ask: () => Promise<T>, everyMS: number) {
     this.#ask = ask;
     this.#everyMS = everyMS;
   }
 
-  /** Begins; the function that is returned ends it. */
+  /** Begins, in an effect that it does not make depend on what is asked; the function that is returned ends it. */
   start(): () => void {
-    void this.#again();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let going = true;
+    const again = async () => {
+      if (!document.hidden) await this.#once();
+      if (going) timer = setTimeout(() => void again(), this.#everyMS);
+    };
+    untrack(() => void again());
     return () => {
-      this.#stopped = true;
-      clearTimeout(this.#timer);
+      going = false;
+      clearTimeout(timer);
     };
   }
 
-  async #again(): Promise<void> {
+  async #once(): Promise<void> {
     try {
-      if (!document.hidden || this.value === undefined) this.value = await this.#ask();
+      this.value = await this.#ask();
       this.refused = "";
     } catch (error) {
       this.refused = sentenceOf(error);
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#again(), this.#everyMS);
   }
 }
