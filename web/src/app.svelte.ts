@@ -121,6 +121,7 @@ export class App {
       (all) => this.edit.links.learn(all),
       () => undefined,
     );
+    void this.edit.learnTransport().catch(() => undefined);
   }
 
   #adopt(mesh: Mesh): void {

@@ -6,7 +6,7 @@ import { type Edit, History } from "./model/history";
 import { Latest } from "./model/latest";
 import { LinkEditor } from "./links.svelte";
 import type { Mesh } from "./model/mesh";
-import type { Imported, NewImport, NewServer, Server, Settings } from "./model/types";
+import type { Imported, NewImport, NewServer, Server, Settings, Transport } from "./model/types";
 
 export interface ClientPoint {
   readonly x: number;
@@ -31,6 +31,7 @@ export interface Progress {
 
 const MOVE_GAP_MS = 30; // between two positions sent while dragging
 const SETTLE_MS = 300; // until the mesh's own position is what is shown
+const SNAPPING = "meshsim.snapping";
 const UNDO_MS = 12_000;
 const AT_ONCE = 6; // requests side by side, as many as a browser sends anyway
 
@@ -57,6 +58,10 @@ export class Editor {
 
   /** What changes links. */
   readonly links: LinkEditor;
+  /** How servers talk to each other; undefined until it is known. */
+  transport = $state.raw<Transport | undefined>(undefined);
+  /** Whether dragged servers are drawn to round latencies; remembered. */
+  snapping = $state(globalThis.localStorage?.getItem(SNAPPING) !== "off");
   readonly #page: Editing;
   readonly #history = new History();
   readonly #held = new Set<number>(); // servers in the hand
@@ -73,6 +78,12 @@ export class Editor {
       withdraw: () => (this.undoable = undefined),
       each: (text, items, job) => this.#each(text, items, job),
     });
+  }
+
+  toggleSnapping(): void {
+    this.snapping = !this.snapping;
+    localStorage.setItem(SNAPPING, this.snapping ? "on" : "off");
+    this.#page.announce(this.snapping ? "Servers are drawn to round latencies" : "Servers are placed freely");
   }
 
   // Servers.
@@ -276,6 +287,18 @@ export class Editor {
     await api.setSettings(settings);
     const text = "Settings changed";
     this.#remember({ text, undo: () => api.setSettings(before), redo: () => api.setSettings(settings) });
+  }
+
+  /** Takes over how servers talk to each other, which the stream does not tell. */
+  async learnTransport(): Promise<void> {
+    this.transport = await api.transport();
+  }
+
+  async setTransport(wanted: Transport): Promise<void> {
+    const before = await api.transport();
+    const put = async (to: Transport) => (this.transport = await api.setTransport(to));
+    await put(wanted);
+    this.#remember({ text: "Transport changed", undo: () => put(before), redo: () => put(wanted) });
   }
 
   // Undoing.

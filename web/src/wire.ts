@@ -640,7 +640,7 @@ export interface paths {
         get: operations["get-transport"];
         /**
          * Change how servers talk to each other
-         * @description Holds for requests from now on. Servers in containers talk HTTPS whatever is chosen. Each event of the stream says which transport it took.
+         * @description Holds for requests from now on. Containers whose gateway is not observed, or absent, talk HTTPS whatever is chosen. Each event of the stream says which transport it took.
          */
         put: operations["put-transport"];
         post?: never;
@@ -1272,8 +1272,10 @@ export interface components {
             ttl: number;
         };
         Transport: {
+            /** @description The rate of a path's slowest link below which auto takes lowband; absent changes nothing. 20000 at first. */
+            below?: number | "unlimited";
             /**
-             * @description auto takes lowband (CoAP, CBOR and Noise over UDP) on paths below 20 kbit/s.
+             * @description lowband is CoAP, CBOR and Noise over UDP; auto takes it on slow paths.
              * @enum {string}
              */
             transport: "https" | "lowband" | "auto";

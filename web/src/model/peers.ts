@@ -23,6 +23,22 @@ function sayRetry(peer: Peer, nowMS: number): string {
   return `tries again in ${left < 60_000 ? `${String(Math.round(left / 1000))} s` : formatLatency(left)}`;
 }
 
+/** What of a peer was not taken, in a few words; empty where all of it was. */
+export function sayRefused(peer: Peer): string {
+  const events = [
+    [peer.rejected, "rejected"],
+    [peer.soft_failed, "soft-failed"],
+    [peer.dropped_pdus, "dropped"],
+  ] as const;
+  const refused = events.filter(([n]) => n > 0).map(([n, how], i) => (i === 0 ? `${counted(n, "event")} ${how}` : `${String(n)} ${how}`));
+  const parts = [
+    ...(refused.length > 0 ? [refused.join(", ")] : []),
+    ...(peer.dropped_edus > 0 ? [`${counted(peer.dropped_edus, "EDU")} dropped`] : []),
+    ...(peer.bad_requests > 0 ? [counted(peer.bad_requests, "malformed request")] : []),
+  ];
+  return parts.length > 0 ? `from there: ${parts.join("; ")}` : "";
+}
+
 function waits(what: string): string {
   return `${what} ${what.startsWith("1 ") && !what.includes(",") ? "waits" : "wait"}`;
 }

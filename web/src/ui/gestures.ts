@@ -18,7 +18,8 @@ export interface GestureHandlers {
   click(p: Screen, client: ClientPoint, how: { readonly touch: boolean; readonly shift: boolean }): void;
   /** A box is drawn between two corners; it is released where `done`. */
   box(from: Screen, to: Screen, done: boolean): void;
-  dragged(id: number, to: Screen, client: ClientPoint): void;
+  /** `free`: Alt is held, so that nothing draws it to round latencies. */
+  dragged(id: number, to: Screen, client: ClientPoint, free: boolean): void;
   dropped(id: number, moved: boolean): void;
   panning(active: boolean): void;
   pointer(p: Screen | undefined): void;
@@ -87,7 +88,7 @@ function mover(element: HTMLElement, handlers: GestureHandlers) {
       moved = true;
       const to = screen(e.x, e.y);
       if (origin.id === undefined) handlers.box(origin, to, false);
-      else handlers.dragged(origin.id, to, clientOf(e.sourceEvent as MouseEvent | TouchEvent));
+      else handlers.dragged(origin.id, to, clientOf(e.sourceEvent as MouseEvent | TouchEvent), (e.sourceEvent as MouseEvent | TouchEvent).altKey);
     })
     .on("end", (e: D3DragEvent<HTMLElement, unknown, Grip>) => {
       if (origin?.id !== undefined) handlers.dropped(origin.id, moved);

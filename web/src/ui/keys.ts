@@ -1,6 +1,6 @@
 /** The keys of the page, as commands. Pure: tested without a page. */
 export type Command =
-  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" | "open" | "save" | "pause" }
+  | { readonly do: "remove" | "undo" | "redo" | "all" | "duplicate" | "palette" | "escape" | "zoom-in" | "zoom-out" | "zoom-reset" | "fit" | "place" | "next" | "previous" | "help" | "open" | "save" | "snap" | "pause" }
   | { readonly do: "nudge"; readonly dx: number; readonly dy: number };
 
 export interface Key {
@@ -23,6 +23,8 @@ const PLAIN: Readonly<Record<string, Command>> = {
   F: { do: "fit" },
   "]": { do: "next" },
   "[": { do: "previous" },
+  s: { do: "snap" },
+  S: { do: "snap" },
   "?": { do: "help" },
   p: { do: "pause" },
   P: { do: "pause" },
