@@ -81,7 +81,7 @@ for (const [width, height, scheme] of [
     await ui.page.getByRole("tab", { name: "Settings" }).click();
     const settings = ui.page.getByTestId("transport");
     await settings.getByLabel("Transport").selectOption("auto");
-    await ui.page.getByTestId("lowband").getByText("low bandwidth on slow paths").waitFor();
+    await ui.page.getByTestId("lowband").getByText("lowband if slow").waitFor();
     assert.equal((await mesh.get("/transport")).transport, "auto");
     const below = settings.getByRole("textbox", { name: "Slow is below" });
     await below.fill("sluggish");
@@ -116,7 +116,7 @@ for (const [width, height, scheme] of [
       ["round", "not at round latencies"],
     ]) {
       await wanted.fill(text);
-      await ui.page.getByRole("option").first().filter({ hasText: found }).waitFor();
+      await ui.page.getByRole("listbox", { name: "What was found" }).getByRole("option").first().filter({ hasText: found }).waitFor();
     }
     await wanted.fill("place many");
     await ui.page.keyboard.press("Enter");
