@@ -159,6 +159,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/merging": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What merging equal memory of servers saves */
+        get: operations["get-merging"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/paths/{from}/{to}": {
         parameters: {
             query?: never;
@@ -917,6 +934,20 @@ export interface components {
             error?: string;
             line: string;
         };
+        Merging: {
+            /** @description Equal pages of servers in containers are kept once (--ksm). */
+            on: boolean;
+            /**
+             * Format: int64
+             * @description The same without what the kernel spends to find them.
+             */
+            profit_bytes: number;
+            /**
+             * Format: int64
+             * @description What the equal pages would take besides those that are kept.
+             */
+            saved_bytes: number;
+        };
         Message: {
             /** @description Of a message; of other events what they say, in a few words. */
             body: string;
@@ -1296,6 +1327,11 @@ export interface components {
              * @description Absent where there is no limit.
              */
             memory_limit_bytes?: number;
+            /**
+             * Format: int64
+             * @description Of its memory that the kernel keeps once for several servers (--ksm); absent where nothing is merged.
+             */
+            merged_bytes?: number;
             /** @description What is not known, and why. */
             note?: string;
         };
@@ -1608,6 +1644,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LinkCounters"][] | null;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-merging": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Merging"];
                 };
             };
             /** @description Error */
