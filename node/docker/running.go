@@ -25,6 +25,7 @@ type running struct {
 	values    *Values // of the preset's templates
 	container string  // id
 	pid       int     // of the container's first process
+	took      took
 
 	namespace *tun.Namespace
 	device    *tun.Device
@@ -51,10 +52,12 @@ var (
 
 // run makes a container, puts it into the mesh and returns when it answers.
 func (d *Driver) run(ctx context.Context, r *resident, with *prepared, mesh node.Network) (*running, error) {
+	begun := time.Now()
 	n, err := d.launch(ctx, r, with)
 	if err != nil {
 		return nil, err
 	}
+	n.took.container = time.Since(begun)
 	err = n.begin(ctx, mesh)
 	close(n.settled)
 	if err != nil {
@@ -159,21 +162,38 @@ func (n *running) proxyEnvironment() []string {
 
 // begin puts the container into the mesh and waits until the homeserver answers and has its account.
 func (n *running) begin(ctx context.Context, mesh node.Network) error {
+	begun := time.Now()
 	if err := n.join(mesh); err != nil {
 		return n.orDied(err)
 	}
+	joined := time.Now()
 	if err := n.awaitReady(ctx); err != nil {
 		return err
 	}
+	ready := time.Now()
+	if err := n.ensureAccount(ctx); err != nil {
+		return fmt.Errorf("make its account: %w", err)
+	}
+	n.took.network, n.took.homeserver, n.took.account = joined.Sub(begun), ready.Sub(joined), time.Since(ready)
+	n.driver.cfg.Logger.Debug("a server answers", "server", n.resident.spec.Name, "container", n.took.container,
+		"network", n.took.network, "homeserver", n.took.homeserver, "account", n.took.account)
+	return nil
+}
+
+// ensureAccount makes the account, once.
+func (n *running) ensureAccount(ctx context.Context) error {
 	if n.resident.account {
 		return nil
 	}
 	if err := n.makeAccount(ctx); err != nil {
-		return fmt.Errorf("make its account: %w", err)
+		return err
 	}
 	n.resident.account = true
 	return nil
 }
+
+// took is how long the steps of a start took. The homeserver's own begins while it is joined to the mesh.
+type took struct{ container, network, homeserver, account time.Duration }
 
 // diedGrace is how long the engine may take to notice that a process has ended.
 const diedGrace = 2 * time.Second

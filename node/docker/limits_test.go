@@ -1,0 +1,35 @@
+//go:build linux && docker
+
+package docker_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"meshsim/fabric"
+	"meshsim/node"
+	"meshsim/node/nodetest"
+)
+
+// The engine is told of the limits of memory and processors.
+func TestLimits(t *testing.T) {
+	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+	cfg := config(t, m, discard{})
+	cfg.Options.Memory, cfg.Options.CPUs = 300<<20, 0.5
+	d := driver(t, cfg)
+	t.Cleanup(func() { d.Close() })
+	spec := node.Spec{Name: "limited", Kind: d.Kind()}
+	m.Name(spec)
+	if n, _ := started(t, m, d, spec); n == nil {
+		t.FailNow()
+	}
+	id := strings.Fields(kept(t, spec.Name))[0]
+	out, err := exec.Command("docker", "inspect", "--format", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}", id).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(string(out)); got != "314572800 500000000" {
+		t.Errorf("limits %s", got)
+	}
+}
