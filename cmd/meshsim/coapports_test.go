@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,15 +18,20 @@ import (
 	"meshsim/lowband/records"
 )
 
-// freeUDP is a port that nobody has at the moment.
+// freeUDP is a port that nobody has at the moment, below those that systems give to whoever asks for any.
 func freeUDP(t *testing.T) int {
 	t.Helper()
-	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const from, count = 21000, 10000
+	for i := range count {
+		port := from + (os.Getpid()*7+i)%count
+		conn, err := net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			conn.Close()
+			return port
+		}
 	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
+	t.Fatal("no UDP port is free")
+	return 0
 }
 
 // TestServersOfferCoAP: a client of MSC3079 reaches a server of the mesh at its port, across its client link, and
