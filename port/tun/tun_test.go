@@ -27,8 +27,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// namespace makes a network namespace that lasts as long as the test, held by a process that does nothing.
+// namespace makes a network namespace that lasts as long as the test.
 func namespace(t testing.TB) *tun.Namespace {
+	t.Helper()
+	ns, _ := heldNamespace(t)
+	return ns
+}
+
+// heldNamespace is namespace, with the id of the process that holds it and does nothing else.
+func heldNamespace(t testing.TB) (*tun.Namespace, int) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("making network namespaces needs root")
@@ -37,7 +44,8 @@ func namespace(t testing.TB) *tun.Namespace {
 		t.Skipf("this machine has no TUN devices: %v", err)
 	}
 	holder := exec.Command("cat")
-	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	// It ends with its input, also when the test is killed. A death signal would come when the thread that started it ends.
+	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	stdin, err := holder.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +62,7 @@ func namespace(t testing.TB) *tun.Namespace {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ns.Close() })
-	return ns
+	return ns, holder.Process.Pid
 }
 
 var everywhere = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd6d:6573:6873::/48")}
