@@ -30,7 +30,7 @@ func newLogs(getenv func(string) string) *cobra.Command {
 			return err
 		}
 		query := url.Values{"follow": {strconv.FormatBool(*followed)}, "lines": {strconv.Itoa(*lines)}}
-		return follow(c.Context(), r, fmt.Sprintf("servers/%d/log", s.ID), query, func(text []byte) error {
+		return follow(c.Context(), r, fmt.Sprintf("servers/%d/log", s.ID), query, func() {}, func(text []byte) error {
 			var line api.LogLine
 			if err := json.Unmarshal(text, &line); err != nil {
 				return err

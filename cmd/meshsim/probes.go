@@ -64,9 +64,9 @@ func (b *between) address() string {
 	return b.to.IPv4
 }
 
-// ask follows a probe, line by line.
-func (b *between) ask(ctx context.Context, out io.Writer, tool string, query url.Values, each func(line []byte) error) error {
-	return follow(ctx, &b.remote, fmt.Sprintf("servers/%d/%s", b.from.ID, tool), query, func(line []byte) error {
+// ask follows a probe, line by line, once it has begun.
+func (b *between) ask(ctx context.Context, out io.Writer, tool string, query url.Values, begun func(), each func(line []byte) error) error {
+	return follow(ctx, &b.remote, fmt.Sprintf("servers/%d/%s", b.from.ID, tool), query, begun, func(line []byte) error {
 		if b.asJSON {
 			if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
 				return err
@@ -108,9 +108,11 @@ func (b *between) ping(ctx context.Context, out io.Writer, query url.Values) err
 	if b.asJSON {
 		text = io.Discard
 	}
-	fmt.Fprintf(text, "ping from %s to %s (%s), %d bytes of data\n", b.from.Name, b.to.Name, b.address(), b.size)
 	var seen tally
-	err := b.ask(ctx, out, "ping", query, func(line []byte) error {
+	begun := func() {
+		fmt.Fprintf(text, "ping from %s to %s (%s), %d bytes of data\n", b.from.Name, b.to.Name, b.address(), b.size)
+	}
+	err := b.ask(ctx, out, "ping", query, begun, func(line []byte) error {
 		var r api.PingReply
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
@@ -219,9 +221,9 @@ func (b *between) trace(ctx context.Context, out io.Writer, query url.Values) er
 	if b.asJSON {
 		text = io.Discard
 	}
-	fmt.Fprintf(text, "path from %s to %s (%s)\n", b.from.Name, b.to.Name, b.address())
 	arrived := false
-	err := b.ask(ctx, out, "traceroute", query, func(line []byte) error {
+	begun := func() { fmt.Fprintf(text, "path from %s to %s (%s)\n", b.from.Name, b.to.Name, b.address()) }
+	err := b.ask(ctx, out, "traceroute", query, begun, func(line []byte) error {
 		var hop api.TraceHop
 		if err := json.Unmarshal(line, &hop); err != nil {
 			return err

@@ -144,9 +144,9 @@ func get[T any](ctx context.Context, r *remote, path string) (T, error) {
 // maxLine bounds a line of an answer, in bytes: a line of a log with all its escapes.
 const maxLine = 1 << 20
 
-// follow asks for values that come over time, one a line, and calls each with every line. It ends without an error when
-// ctx does.
-func follow(ctx context.Context, r *remote, path string, query url.Values, each func(line []byte) error) error {
+// follow asks for values that come over time, one a line. It calls begun once it is not refused, and each with every line.
+// It ends without an error when ctx does.
+func follow(ctx context.Context, r *remote, path string, query url.Values, begun func(), each func(line []byte) error) error {
 	response, err := r.request(ctx, http.MethodGet, path, query)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -155,6 +155,7 @@ func follow(ctx context.Context, r *remote, path string, query url.Values, each 
 		return err
 	}
 	defer response.Body.Close()
+	begun()
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, maxLine)
 	for lines.Scan() {
