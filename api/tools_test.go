@@ -272,7 +272,7 @@ func TestReadersAreBounded(t *testing.T) {
 
 func TestPingAndTracerouteBetweenServers(t *testing.T) {
 	h := newToolHarness(t, 2)
-	_, answer := h.request("GET", "/api/v1/servers/0/ping?to=1&count=2&interval_ms=10", "")
+	_, answer := h.request("GET", "/api/v1/servers/0/ping?to=1&count=2&interval_ms=10&timeout_ms=60000", "")
 	replies := linesOf[PingReply](t, answer)
 	if len(replies) != 2 {
 		t.Fatalf("ping answers %s", answer)
@@ -287,14 +287,14 @@ func TestPingAndTracerouteBetweenServers(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	_, answer = h.request("GET", "/api/v1/servers/1/traceroute?to=0&queries=2&family=ipv6", "")
+	_, answer = h.request("GET", "/api/v1/servers/1/traceroute?to=0&queries=2&family=ipv6&timeout_ms=60000", "")
 	hops := linesOf[TraceHop](t, answer)
 	if len(hops) != 1 || len(hops[0].Replies) != 2 || hops[0].Replies[1].Name != "hs0" || hops[0].Replies[0].From != "fd6d:6573:6873::1" {
 		t.Errorf("traceroute answers %s", answer)
 	}
 	h.must("PUT", "/api/v1/links/0/1", `{"cut":true}`, nil)
 	h.must("PUT", "/api/v1/links/0/2", `{"cut":true}`, nil)
-	_, answer = h.request("GET", "/api/v1/servers/0/ping?to=1&count=1", "")
+	_, answer = h.request("GET", "/api/v1/servers/0/ping?to=1&count=1&timeout_ms=60000", "")
 	if cut := linesOf[PingReply](t, answer); len(cut) != 1 || cut[0].Outcome != "unreachable" {
 		t.Errorf("ping without a path answers %s", answer)
 	}

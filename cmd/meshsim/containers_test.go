@@ -114,14 +114,14 @@ func TestSynapseAndEmbeddedInOneRoom(t *testing.T) {
 func (p *program) commands() {
 	p.t.Helper()
 	for _, c := range []struct{ args, want string }{
-		{"exec hs0 traceroute -4 -w 5 hs2", " 1  hs2 (10.0.0.3)"},
+		{"exec hs0 traceroute -4 -w 30 hs2", " 1  hs2 (10.0.0.3)"},
 		{"exec --netns 0 -- ip -brief address show mesh0", "10.0.0.1/32"},
 		{"exec --netns hs0 -- getent hosts hs2", "hs2"},
 		{"logs hs2", "STARTING SERVER"},
 		{"logs hs1", "m.room.message"},
-		{"ping -c 2 -i 10ms hs0 hs1", "2 answered"},
-		{"ping -c 2 -i 10ms hs1 hs2", "2 answered"},
-		{"traceroute hs2 hs0", " 1  hs0 (10.0.0.1)"},
+		{"ping -W 1m -c 2 -i 10ms hs0 hs1", "2 answered"},
+		{"ping -W 1m -c 2 -i 10ms hs1 hs2", "2 answered"},
+		{"traceroute -W 1m hs2 hs0", " 1  hs0 (10.0.0.1)"},
 		{"ls", "synapse"},
 	} {
 		out, err := p.remotely(strings.Fields(c.args)...)

@@ -62,7 +62,7 @@ func TestInAContainer(t *testing.T) {
 	})
 	p.add("synapse", 0)
 	p.add("embedded", 10)
-	if out, err := p.remotely("ping", "-c", "1", "hs1", "hs0"); err != nil {
+	if out, err := p.remotely("ping", "-W", "1m", "-c", "1", "hs1", "hs0"); err != nil {
 		t.Errorf("ping: %q, %v", out, err)
 	}
 	if out, err := p.remotely("exec", "hs0", "ping", "-c", "1", "hs1"); err != nil {
