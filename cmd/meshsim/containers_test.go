@@ -132,7 +132,7 @@ func (p *program) commands() {
 	for _, c := range []struct{ args, says string }{
 		{"exec hs0 false", "false ended with status 1"},
 		{"exec --netns hs0 -- false", "false ended with status 1"},
-		{"exec --netns hs0 -- /nonexistent", "/nonexistent"},
+		{"exec --netns hs0 -- /nonexistent", `this machine has no command "/nonexistent"`},
 		{"exec hs1 true", "server hs1 is embedded"},
 		{"exec hs7 true", `no server "hs7"`},
 	} {

@@ -89,7 +89,11 @@ func (t *Toolbox) ExecOutside(ctx context.Context, server string, command []stri
 		return fmt.Errorf("the network of %s can only be entered as root, on the machine of the Docker engine: %w", server, err)
 	}
 	defer ns.Close()
-	outside := exec.CommandContext(ctx, command[0], command[1:]...)
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		return fmt.Errorf("this machine has no command %q: install it, or run the container's own", command[0])
+	}
+	outside := exec.CommandContext(ctx, program, command[1:]...)
 	outside.Stdin, outside.Stdout, outside.Stderr = s.In, s.Out, s.Err
 	outside.Cancel = func() error { return outside.Process.Signal(os.Interrupt) }
 	outside.WaitDelay = interruptGrace
