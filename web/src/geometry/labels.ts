@@ -13,18 +13,16 @@ export class Occupancy {
 
   /** Whether nothing that was added overlaps the box. */
   free(box: LabelBox): boolean {
-    for (const key of keys(box)) {
-      for (const other of this.#cells.get(key) ?? []) if (overlap(box, other)) return false;
-    }
-    return true;
+    return !touched(box, (key) => this.#cells.get(key)?.some((other) => overlap(box, other)) ?? false);
   }
 
   add(box: LabelBox): void {
-    for (const key of keys(box)) {
+    touched(box, (key) => {
       const cell = this.#cells.get(key);
       if (cell) cell.push(box);
       else this.#cells.set(key, [box]);
-    }
+      return false;
+    });
   }
 
   /** Adds the first candidate that is free and returns it; undefined where none is. */
@@ -42,8 +40,12 @@ export function overlap(a: LabelBox, b: LabelBox): boolean {
   return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 }
 
-function* keys(box: LabelBox): Generator<number> {
+/** Goes through the cells that a box touches until one of them is what is looked for. */
+function touched(box: LabelBox, found: (key: number) => boolean): boolean {
   const [x0, x1] = [Math.floor(box.x / CELL), Math.floor((box.x + box.w) / CELL)];
   const [y0, y1] = [Math.floor(box.y / CELL), Math.floor((box.y + box.h) / CELL)];
-  for (let cx = x0; cx <= x1; cx++) for (let cy = y0; cy <= y1; cy++) yield cx * 65_537 + cy;
+  for (let cx = x0; cx <= x1; cx++) {
+    for (let cy = y0; cy <= y1; cy++) if (found(cx * 65_537 + cy)) return true;
+  }
+  return false;
 }

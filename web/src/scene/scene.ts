@@ -84,6 +84,7 @@ const LABEL_GAP = 5; // between latency and bandwidth
 const LABEL_SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66];
 const LEAST_NAMED = 2.5; // screen pixels of radius; smaller servers have no names
 const CROWD = 40; // servers in sight
+const LEAST_LABEL = 34; // screen pixels: no label is narrower
 const MOST_LABELS = 400; // more are not read, and measuring them costs a frame
 
 const FAR = 0.35; // zoom below which servers shrink almost as fast as what is between them, so that links stay seen
@@ -174,11 +175,12 @@ function crosses(a: Screen, b: Screen, { width, height, margin }: SceneInput): b
 
 function sceneLabels(taken: Occupancy, links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
   const labels: SceneLabel[] = [];
+  const radius = nodeRadius(input.view);
   const urgent = [...links].sort((p, q) => rank(q.look) - rank(p.look));
   for (const link of urgent) {
     if (labels.length >= MOST_LABELS) break;
     if (link.look === "dimmed") continue;
-    const label = placeLabel(taken, link, input);
+    const label = placeLabel(taken, link, radius, input);
     if (label) labels.push(label);
   }
   return labels;
@@ -212,12 +214,13 @@ function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneIn
   return nodes.map((n) => ({ ...n, named: shown.has(n.id) }));
 }
 
-function placeLabel(taken: Occupancy, link: SceneLink, input: SceneInput): SceneLabel | undefined {
+function placeLabel(taken: Occupancy, link: SceneLink, radius: number, input: SceneInput): SceneLabel | undefined {
   const model = input.mesh.links.get(link.key);
   if (!model) return undefined;
-  const texts = labelTexts(model, input);
   const certain = link.look === "selected" || link.look === "hovered";
-  const room = distance(link.a, link.b) - 2 * nodeRadius(input.view);
+  const room = distance(link.a, link.b) - 2 * radius;
+  if (!certain && room < LEAST_LABEL) return undefined;
+  const texts = labelTexts(model, input);
   const strongWidth = input.measure(texts.strong);
   for (const weak of [texts.weak, ""]) {
     const w = strongWidth + (weak ? LABEL_GAP + input.measure(weak) : 0) + 2 * LABEL_PAD;
