@@ -12,10 +12,16 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// meshsim runs the program until the context ends and returns what it printed.
+// meshsim runs the program until the context ends and returns what it printed. Where it would listen at its usual port it
+// takes any: the usual one may be taken.
 func meshsim(ctx context.Context, env map[string]string, args ...string) (string, error) {
 	var out bytes.Buffer
-	command := newRoot(func(name string) string { return env[name] })
+	command := newRoot(func(name string) string {
+		if value, ok := env[name]; ok || name != envPrefix+"LISTEN" {
+			return value
+		}
+		return "127.0.0.1:0"
+	})
 	command.SetArgs(args)
 	command.SetOut(&out)
 	command.SetErr(&out)
