@@ -42,36 +42,53 @@ type wiring struct {
 	log        *slog.Logger
 }
 
+// newWiring makes everything; nothing runs yet. What was made is closed again where something cannot be.
 func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
-	collector, err := o.collector()
-	if err != nil {
-		return nil, err
-	}
 	w := &wiring{
 		fabric:     fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
 		hub:        telemetry.NewHub(),
 		coapPorts:  o.coap.first,
 		file:       o.file,
 		transports: gateway.NewTransports(o.choice),
-		collector:  collector,
 		log:        log,
+	}
+	if err := w.build(o, plan); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.newFrontend(o, listeners)
+	log.Info("network ready", "scheduler", w.fabric.Privileges(), "seed", plan.Seed)
+	return w, nil
+}
+
+// build makes what can fail: the mesh and what it stands on.
+func (w *wiring) build(o *options, plan meshfile.Plan) (err error) {
+	if w.collector, err = o.collector(); err != nil {
+		return err
 	}
 	if o.slow != 0 {
 		if err := w.transports.SetBelow(o.slow); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if w.clients, err = clientside.New(w.fabric); err != nil {
-		return nil, errors.Join(err, w.close())
+		return err
 	}
 	drivers, err := w.newDrivers(o)
 	if err != nil {
-		return nil, errors.Join(err, w.close())
+		return err
 	}
 	w.drivers = make(map[string]node.Driver)
 	for _, d := range drivers {
 		w.drivers[d.Kind()] = d
 	}
+	if err := w.newMesh(o, plan, drivers); err != nil {
+		return errors.Join(err, closeDrivers(drivers))
+	}
+	return nil
+}
+
+// newMesh makes the mesh of a plan. The drivers are the mesh's from then on, which closes them.
+func (w *wiring) newMesh(o *options, plan meshfile.Plan, drivers []node.Driver) (err error) {
 	w.mesh, err = mesh.New(mesh.Config{
 		Seed:        plan.Seed,
 		Settings:    plan.Settings,
@@ -81,11 +98,13 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		DefaultKind: o.homeserver,
 		Fabric:      w.fabric,
 		Clients:     w.clients,
-		Logger:      log,
+		Logger:      w.log,
 	})
-	if err != nil {
-		return nil, errors.Join(err, closeDrivers(drivers), w.close())
-	}
+	return err
+}
+
+// newFrontend makes what users see: talk, the API and the page.
+func (w *wiring) newFrontend(o *options, listeners []net.Listener) {
 	w.talk = talk.New(talk.Config{
 		Servers:  servers{w.mesh},
 		User:     node.AccountUser,
@@ -105,10 +124,8 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		Token:       o.token,
 		ClientPorts: o.clientPorts,
 		Version:     version(),
-		Logger:      log,
+		Logger:      w.log,
 	})
-	log.Info("network ready", "scheduler", w.fabric.Privileges(), "seed", plan.Seed)
-	return w, nil
 }
 
 // run serves until the context ends, and then closes everything.
