@@ -183,8 +183,8 @@ func (w *Watch) notedLocked(m *message.Message) {
 		return
 	}
 	number, now := uint32(max(o.observe, 0)), time.Now()
-	const half, fresh = 1 << 23, 128 * time.Second
-	newer := w.at.IsZero() || number-w.last&0xffffff < half && number != w.last || now.Sub(w.at) > fresh
+	const fresh = 128 * time.Second
+	newer := w.at.IsZero() || follows(number, w.last) || now.Sub(w.at) > fresh
 	if !newer && o.observe >= 0 {
 		return
 	}
@@ -194,6 +194,13 @@ func (w *Watch) notedLocked(m *message.Message) {
 	default:
 		w.a.count.refused.Add(1)
 	}
+}
+
+// follows tells whether a number of Observe comes after another; they have 24 bits and begin again after the last.
+func follows(number, last uint32) bool {
+	const half, mask = 1 << 23, 1<<24 - 1
+	ahead := (number - last) & mask
+	return ahead != 0 && ahead < half
 }
 
 // run hands answers on until the watch stops.

@@ -85,6 +85,25 @@ func TestObserve(t *testing.T) {
 	})
 }
 
+// TestObserveNumbers: 24 bits that begin again (RFC 7641, section 3.4).
+func TestObserveNumbers(t *testing.T) {
+	for name, c := range map[string]struct {
+		number, last uint32
+		want         bool
+	}{
+		"next":            {3, 2, true},
+		"same":            {2, 2, false},
+		"earlier":         {2, 3, false},
+		"begins-again":    {0, 1<<24 - 1, true},
+		"overtaken-there": {1<<24 - 1, 0, false},
+		"half-way":        {1 << 23, 0, false},
+	} {
+		if got := follows(c.number, c.last); got != c.want {
+			t.Errorf("%s: %d after %d is %t", name, c.number, c.last, got)
+		}
+	}
+}
+
 // TestPing: four bytes there, four back; nobody there is an error.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
