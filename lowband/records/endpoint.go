@@ -342,7 +342,22 @@ func (e *Endpoint) Dial(ctx context.Context, to net.Addr, user func(*Session) Ha
 		return nil, ErrClosed
 	}
 	e.placeLocked(f)
+	e.work.Add(1) // under the lock: Close must not be waiting already
 	e.mu.Unlock()
+	s, err := e.dial(ctx, f, to, user)
+	if err != nil {
+		e.work.Done()
+		return nil, err
+	}
+	go func() {
+		defer e.work.Done()
+		s.read()
+	}()
+	return s, nil
+}
+
+// dial completes the handshake of a flow that has its place.
+func (e *Endpoint) dial(ctx context.Context, f *flow, to net.Addr, user func(*Session) Handler) (*Session, error) {
 	s := &Session{endpoint: e, flow: f, peer: to.String()}
 	if !e.cfg.Insecure {
 		conn, err := e.shake(ctx, f, false)
@@ -358,7 +373,6 @@ func (e *Endpoint) Dial(ctx context.Context, to net.Addr, user func(*Session) Ha
 		return nil, err
 	}
 	e.count.handshakes.Add(1)
-	e.work.Go(s.read)
 	return s, nil
 }
 

@@ -106,6 +106,25 @@ func TestTheWrongKeyIsRefused(t *testing.T) {
 	})
 }
 
+// TestCloseEndsDials: whoever is in a handshake learns of the end at once.
+func TestCloseEndsDials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := &airtest.Air{}
+		client := start(t, Config{Conn: air.Open("client"), PSKs: psk})
+		given := make(chan error, 1)
+		go func() {
+			_, err := client.Dial(t.Context(), airtest.Addr("nobody"), answering)
+			given <- err
+		}()
+		synctest.Wait()
+		begun := time.Now()
+		client.Close()
+		if err := <-given; err == nil || time.Since(begun) != 0 {
+			t.Errorf("given up after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
 func TestDialGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := &airtest.Air{}
