@@ -197,7 +197,7 @@ func (c *Client) link(ctx context.Context, token string) (*link, error) {
 	surplus := c.surplusLocked()
 	c.mu.Unlock()
 	if surplus != nil {
-		surplus.lost()
+		go surplus.lost() // its handshake may be under way
 	}
 	select {
 	case <-l.ready:
