@@ -169,12 +169,14 @@ func (p *port) makeRoomLocked() {
 		return
 	}
 	var oldest *flow
-	for _, f := range p.flows {
+	var client string
+	for key, f := range p.flows {
 		if oldest == nil || f.used.Before(oldest.used) {
-			oldest = f
+			oldest, client = f, key
 		}
 	}
-	oldest.to.Close() // its reader takes it out
+	delete(p.flows, client)
+	oldest.to.Close() // which ends its reader
 }
 
 // answer passes what the server sends on, until the flow is idle or closed.
