@@ -153,8 +153,12 @@ func TestICMPEnds(t *testing.T) {
 		if err := <-ended; !errors.Is(err, net.ErrClosed) {
 			t.Errorf("its host was closed: %v", err)
 		}
-		if _, err := ping(t.Context(), openICMP(t, hosts[1], 0), hosts[0].Addrs()[1], 1); err == nil {
+		conn := openICMP(t, hosts[1], 0)
+		if _, err := ping(t.Context(), conn, hosts[0].Addrs()[1], 1); err == nil {
 			t.Error("IPv6 was asked from IPv4")
+		}
+		if _, err := conn.Receive(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the socket is left open: %v", err)
 		}
 	})
 }

@@ -20,14 +20,16 @@ type PingConfig struct {
 	TTL      int           // 0 is DefaultTTL
 }
 
-// Ping closes the socket when it returns. It sends requests at an interval and calls each for every answer as it comes, and for every request that got none. It
-// returns when all are answered or lost, and fails when each does, when the requests cannot be sent, and when ctx ends.
+// Ping sends requests at an interval and calls each for every answer as it comes, and for every request that got none. It
+// returns when all are answered or lost, and fails when each does, when the requests cannot be sent, and when ctx ends. It
+// closes the socket in any case.
 func Ping(ctx context.Context, conn Conn, c PingConfig, each func(Reply) error) error {
 	if c.TTL == 0 {
 		c.TTL = DefaultTTL
 	}
 	x, err := newExchange(conn, c.To, c.Size)
 	if err != nil {
+		conn.Close()
 		return err
 	}
 	defer x.close()
@@ -73,6 +75,7 @@ type TraceConfig struct {
 func Trace(ctx context.Context, conn Conn, c TraceConfig, each func(Hop) error) error {
 	x, err := newExchange(conn, c.To, c.Size)
 	if err != nil {
+		conn.Close()
 		return err
 	}
 	defer x.close()
