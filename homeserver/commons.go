@@ -20,8 +20,9 @@ import (
 // a server costs, not what it does; the exception are verify keys, for which only the first server that needs
 // one asks over the network. A private Commons for each server makes every one do its own work.
 //
-// Commons is safe for concurrent use. It keeps nothing alive: events and snapshots of the state that no server refers to
-// any more are forgotten with all that was known of them, so what strangers send and no room takes does not stay either.
+// Commons is safe for concurrent use. Beside the latest results of state resolution it keeps no event and no snapshot of
+// the state alive: those that no server refers to any more are forgotten with all that was known of them, so what
+// strangers send and no room takes does not stay either.
 type Commons struct {
 	mu       sync.RWMutex
 	known    map[weak.Pointer[event.PDU]]*knowledge
