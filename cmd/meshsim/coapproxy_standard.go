@@ -161,5 +161,12 @@ func (o *proxyOptions) nearStandard(out io.Writer, w *watch, tap lowband.Tap, co
 	}
 	cfg.Conn, cfg.KeyLog = w.conn(conn), w.keys()
 	o.standard.warnInsecure(out)
-	return proxy.NewStandardNear(msc3079.ClientConfig{Records: cfg, Server: target, Path: o.path(), Tap: tap})
+	open := func() (net.PacketConn, error) {
+		conn, err := net.ListenPacket("udp", ":0")
+		if err != nil {
+			return nil, err
+		}
+		return w.conn(conn), nil
+	}
+	return proxy.NewStandardNear(msc3079.ClientConfig{Records: cfg, Server: target, Open: open, Path: o.path(), Tap: tap})
 }

@@ -26,6 +26,9 @@ import (
 type ClientConfig struct {
 	Records records.Config // without Accept
 	Server  net.Addr
+	// Open opens a socket for one more session: both ends take a second one between the same two addresses for the first
+	// one anew. With nil all sessions are on Records.Conn, and a session with another access token ends the one before.
+	Open    func() (net.PacketConn, error)
 	Path    coap.Path
 	MaxBody int // bytes of a body in either direction; 0 for 8 MiB
 	// Heartbeat is how often a silent server is asked whether it is still there while a sync waits; 0 for a minute.
@@ -47,6 +50,7 @@ type Client struct {
 
 	mu        sync.Mutex // guards what follows
 	links     []*link
+	home      *link // the one on Records.Conn; nil for none
 	followers map[string]*follower
 }
 
@@ -60,6 +64,8 @@ type link struct {
 	err     error         // of the handshake
 	session *records.Session
 	coap    *coap.Association
+	apart   bool              // whether it has a socket of its own
+	own     *records.Endpoint // which that is on, once it is open
 
 	// Guarded by the client's lock.
 	token string // whose session it is; "" while nobody has claimed it
@@ -189,8 +195,11 @@ func (c *Client) link(ctx context.Context, token string) (*link, error) {
 	c.mu.Lock()
 	l := c.linkLocked(token)
 	if l == nil {
-		l = &link{client: c, ready: make(chan struct{}), token: token}
+		l = &link{client: c, ready: make(chan struct{}), token: token, apart: c.home != nil && c.cfg.Open != nil}
 		c.links = append(c.links, l)
+		if !l.apart {
+			c.home = l
+		}
 		go l.dial()
 	}
 	l.used = time.Now()
@@ -237,8 +246,40 @@ func (c *Client) surplusLocked() *link {
 }
 
 func (l *link) dial() {
+	defer close(l.ready)
+	if l.err = l.connect(); l.err != nil {
+		l.client.forget(l)
+		if l.own != nil {
+			l.own.Close()
+		}
+	}
+}
+
+// endpoint is where the link's session is: the client's, or one of its own that runs.
+func (l *link) endpoint() (*records.Endpoint, error) {
 	c := l.client
-	session, err := c.records.Dial(c.ctx, c.cfg.Server, func(s *records.Session) records.Handler {
+	if !l.apart {
+		return c.records, nil
+	}
+	cfg := c.cfg.Records
+	var err error
+	if cfg.Conn, err = c.cfg.Open(); err != nil {
+		return nil, fmt.Errorf("msc3079: open a socket for one more session: %w", err)
+	}
+	if l.own, err = records.New(cfg); err != nil {
+		return nil, errors.Join(err, cfg.Conn.Close())
+	}
+	go func() { _ = l.own.Run() }() // until it is closed with the link
+	return l.own, nil
+}
+
+func (l *link) connect() error {
+	c := l.client
+	endpoint, err := l.endpoint()
+	if err != nil {
+		return err
+	}
+	l.session, err = endpoint.Dial(c.ctx, c.cfg.Server, func(s *records.Session) records.Handler {
 		l.session = s
 		l.coap = coap.New(coap.Config{
 			Send: c.cfg.Tap.Sending(s.Addr, s.Send), Path: func() coap.Path { return c.cfg.Path }, Options: understood, MaxBody: c.cfg.MaxBody,
@@ -253,18 +294,15 @@ func (l *link) dial() {
 		})
 		return records.Handler{Receive: c.cfg.Tap.Receiving(s.Addr, l.coap.Receive), Lost: l.lost}
 	})
-	if err != nil {
-		l.err = err
-		c.forget(l)
-	} else {
-		l.session = session
-	}
-	close(l.ready)
+	return err
 }
 
 func (c *Client) forget(gone *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.home == gone {
+		c.home = nil
+	}
 	for i, l := range c.links {
 		if l == gone {
 			c.links = append(c.links[:i:i], c.links[i+1:]...)
@@ -285,6 +323,9 @@ func (l *link) close() {
 	if l.err == nil {
 		l.coap.Close()
 		l.session.Close()
+	}
+	if l.own != nil {
+		l.own.Close()
 	}
 }
 

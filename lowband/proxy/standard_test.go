@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,7 +54,12 @@ func (s *standard) far() *Far {
 func (s *standard) near() (*Near, *airtest.Conn) {
 	s.t.Helper()
 	conn := s.air.Open("near")
-	near, err := NewStandardNear(msc3079.ClientConfig{Records: s.records(conn), Server: airtest.Addr("far"), Path: s.path})
+	var sockets atomic.Int32
+	near, err := NewStandardNear(msc3079.ClientConfig{
+		Records: s.records(conn), Server: airtest.Addr("far"), Path: s.path, Open: func() (net.PacketConn, error) {
+			return s.air.Open(fmt.Sprintf("near-%d", sockets.Add(1))), nil
+		},
+	})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -243,6 +249,44 @@ func TestStandardSessionsSurvive(t *testing.T) {
 					}
 					say(c, room, txn)
 				}
+			})
+		})
+	}
+}
+
+// TestUsersOfOneProxy take turns, each with a session of their own that the others' do not end, and go on when one is lost.
+func TestUsersOfOneProxy(t *testing.T) {
+	for name, psks := range map[string][]records.PSK{"dtls": psk, "insecure": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStandard(t, &airtest.Air{Rate: 100_000, Delay: 100 * time.Millisecond}, newHomeserver(t))
+				s.psks = psks
+				far := s.far()
+				near, _ := s.near()
+				var users []*client
+				for range 3 {
+					c := &client{t: t, near: near}
+					login(c)
+					users = append(users, c)
+				}
+				devices := map[any]bool{}
+				round := func() {
+					for _, c := range users {
+						devices[c.do("GET", "/_matrix/client/v3/account/whoami", "")["device_id"]] = true
+					}
+				}
+				for range 5 {
+					round()
+				}
+				if n := far.endpoint.(*msc3079.Server).Stats().Handshakes; psks != nil && n != uint64(len(users)) {
+					t.Errorf("%d users took %d handshakes", len(users), n)
+				}
+				if len(devices) != len(users) {
+					t.Errorf("%d users were taken for %d", len(users), len(devices))
+				}
+				far.Close()
+				s.far()
+				round()
 			})
 		})
 	}
