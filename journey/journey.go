@@ -30,12 +30,15 @@ type Mesh interface {
 	Crossings(routes uint64, from, to int) ([]mesh.Crossing, bool)
 }
 
-// Config is what tracing stands on. All fields but Logger are needed.
+// Config is what tracing stands on. Mesh, Events and Exporter are needed.
 type Config struct {
 	Mesh     Mesh
 	Events   *telemetry.Hub
 	Exporter sdktrace.SpanExporter // see NewExporter; Run shuts it down
-	Logger   *slog.Logger          // nil discards
+	// EndLimit is how long the collector may take for what is left at the end, when somebody waits at the terminal; 0 is a
+	// second.
+	EndLimit time.Duration
+	Logger   *slog.Logger // nil discards
 }
 
 // The bounds of what waits for the collector, in spans.
@@ -49,8 +52,8 @@ const (
 	batchPause = time.Second
 	// exportLimit is how long the collector may take for a batch.
 	exportLimit = 5 * time.Second
-	// endLimit is the same for what is left at the end, when somebody waits at the terminal.
-	endLimit = time.Second
+	// defaultEndLimit is what Config.EndLimit is when it is 0.
+	defaultEndLimit = time.Second
 	// lookPause is the time between two looks for journeys that are over.
 	lookPause = time.Second
 )
@@ -59,6 +62,9 @@ const (
 func Run(ctx context.Context, c Config) error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.EndLimit == 0 {
+		c.EndLimit = defaultEndLimit
 	}
 	told := c.Events.Subscribe()
 	defer told.Close()
@@ -72,7 +78,7 @@ func Run(ctx context.Context, c Config) error {
 	t := newTraveller(c.Mesh, processor)
 	err := follow(ctx, t, told)
 	t.finishAll()
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.EndLimit)
 	defer cancel()
 	if failed := processor.Shutdown(ending); failed != nil && !exporter.failing.Load() {
 		c.Logger.Warn("the last traces could not be handed over", "error", failed)

@@ -129,14 +129,16 @@ func (r *receiver) trace(name string, zero time.Time) []span {
 	return all
 }
 
-// run traces what tell publishes, until everything is handed over.
+// run traces what tell publishes, until everything is handed over, however busy the machine is.
 func run(t *testing.T, exporter sdktrace.SpanExporter, log *slog.Logger, tell func(*telemetry.Hub)) {
 	t.Helper()
 	hub := telemetry.NewHub()
 	done := make(chan error)
 	subscribed := &watched{row: row{}, asked: make(chan struct{})}
 	go func() {
-		done <- journey.Run(t.Context(), journey.Config{Mesh: subscribed, Events: hub, Exporter: exporter, Logger: log})
+		done <- journey.Run(t.Context(), journey.Config{
+			Mesh: subscribed, Events: hub, Exporter: exporter, EndLimit: time.Minute, Logger: log,
+		})
 	}()
 	// Until Run has subscribed, what is published is lost: this event, which was heard of before it was sent, says when.
 	for probe := true; probe; {
