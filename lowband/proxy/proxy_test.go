@@ -198,7 +198,7 @@ func TestOverRealSockets(t *testing.T) {
 	far := NewFar(FarConfig{Conn: farConn, Key: key, Target: to})
 	defer far.Close()
 	go func() { _ = far.Serve() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got, err := Trust(ctx, nearConn, farConn.LocalAddr())
 	if err != nil || got != key.Public() {
