@@ -2,7 +2,7 @@
 // port, without client ports.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +13,9 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 export function binary() {
   if (process.env.MESHSIM) return process.env.MESHSIM;
-  const path = join(mkdtempSync(join(tmpdir(), "meshsim-e2e-")), "meshsim");
+  const folder = mkdtempSync(join(tmpdir(), "meshsim-e2e-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "meshsim");
   execFileSync("go", ["build", "-o", path, "./cmd/meshsim"], { cwd: ROOT, stdio: "inherit" });
   return path;
 }
