@@ -72,6 +72,41 @@ for (const size of SIZES) {
   });
 }
 
+for (const [width, height, scheme] of [
+  [1280, 720, "light"],
+  [1920, 1080, "dark"],
+]) {
+  test(`a server pings another and traces the path to it, ${width} ${scheme}`, async () => {
+    const [a, b, c] = await mesh.place([
+      [420, 200],
+      [640, 200],
+      [860, 200],
+    ]);
+    await until("they are linked in a row", async () => (await mesh.get("/links")).length === 2);
+    ui = await open(browser, mesh.url, { width, height, scheme });
+    const inspector = await inspect(`hs${a}`);
+    const probe = inspector.getByTestId("probe");
+    await probe.locator("summary").click();
+    const target = probe.getByRole("combobox", { name: "Ask" });
+    assert.equal(await target.inputValue(), String(b), "the nearest is offered first");
+    await target.selectOption({ label: `hs${c}` });
+    await probe.getByRole("button", { name: "Traceroute" }).click();
+    const answers = probe.getByRole("log");
+    await answers.getByText(new RegExp(`^1: hs${b} `)).waitFor();
+    await answers.getByText(new RegExp(`^2: hs${c} `)).waitFor();
+    await probe.getByRole("button", { name: "Ping", exact: true }).waitFor(); // the path is known, so it has ended
+
+    await probe.getByRole("button", { name: "Ping", exact: true }).click();
+    await answers.getByText(/^\d+: [\d.]+ m?s$/).first().waitFor();
+    await answers.scrollIntoViewIfNeeded();
+    await ui.screenshot(`server-probe-${width}-${scheme}`);
+    assert.deepEqual(await ui.barriers(), []);
+    await probe.getByRole("button", { name: "Stop" }).click();
+    await probe.getByRole("button", { name: "Ping", exact: true }).waitFor();
+    assert.match(await probe.getByTestId("probed").innerText(), new RegExp(`^Ping to hs${c}: \\d+ of \\d+ answered; least \\d`));
+  });
+}
+
 test("a server is restarted with one click, and keeps its place", async () => {
   const [a] = await mesh.place([[500, 300]]);
   ui = await open(browser, mesh.url);
@@ -96,6 +131,7 @@ test("a container has a shell, figures of what it uses, and is killed", { skip: 
   await until("it runs", async () => (await server(id)).state === "running", 240_000);
   ui = await open(browser, mesh.url);
   const inspector = await inspect((await server(id)).name);
+  await inspector.getByText("sees its events").waitFor();
   await inspector.getByTestId("usage").getByText(/\d [kMG]B/).waitFor();
   await inspector.getByRole("button", { name: "Shell" }).click();
   const shell = ui.page.getByTestId("terminal");
