@@ -35,9 +35,18 @@ type clabNodes []clabNode
 
 type clabNode struct {
 	name   string
-	Kind   string         `yaml:"kind,omitempty"`
-	Image  string         `yaml:"image,omitempty"`
-	Labels map[string]any `yaml:"labels,omitempty"`
+	Kind   string               `yaml:"kind,omitempty"`
+	Image  string               `yaml:"image,omitempty"`
+	Labels map[string]clabLabel `yaml:"labels,omitempty"`
+}
+
+// clabLabel is a label's text; of lists and mappings nothing is kept, whatever their aliases would unfold to.
+type clabLabel string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (l *clabLabel) UnmarshalYAML(n *yaml.Node) error {
+	*l = clabLabel(n.Value)
+	return nil
 }
 
 type clabLink struct {
@@ -141,7 +150,7 @@ func (g *graph) clabNode(n *clabNode) error {
 		return fmt.Errorf("node %q is there twice", n.name)
 	}
 	v := &g.vertices[g.vertex(n.name)]
-	x, y, ok := coordinates(fmt.Sprint(n.Labels[labelX]), fmt.Sprint(n.Labels[labelY]))
+	x, y, ok := coordinates(string(n.Labels[labelX]), string(n.Labels[labelY]))
 	if ok {
 		v.x, v.y, v.placed = x, y, true
 	}
@@ -198,7 +207,7 @@ func encodeContainerlab(g *graph) ([]byte, error) {
 	for _, v := range g.vertices {
 		file.Topology.Nodes = append(file.Topology.Nodes, clabNode{
 			name: v.name, Kind: "linux", Image: "alpine:latest",
-			Labels: map[string]any{labelX: number(v.x), labelY: number(v.y)},
+			Labels: map[string]clabLabel{labelX: clabLabel(number(v.x)), labelY: clabLabel(number(v.y))},
 		})
 	}
 	endpoint := func(at int) clabEndpoint {

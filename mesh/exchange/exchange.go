@@ -106,6 +106,11 @@ func Decode(f Format, data []byte) (*Mesh, error) {
 	if f == "" {
 		f = Detect(data)
 	}
+	if f == MeshFile || f == Containerlab {
+		if err := boundedYAML(data); err != nil {
+			return nil, &Error{Format: f, Message: err.Error()}
+		}
+	}
 	if f == MeshFile {
 		return decodeMeshFile(data)
 	}

@@ -69,6 +69,9 @@ func decodeGraphML(data []byte) (*graph, error) {
 		return nil, fmt.Errorf("there are %d graphs: one is wanted", len(file.Graphs))
 	}
 	g, body := newGraph(), &file.Graphs[0]
+	if err := file.bounded(); err != nil {
+		return nil, err
+	}
 	for i := range body.Nodes {
 		if err := g.graphMLNode(&file, &body.Nodes[i]); err != nil {
 			return nil, err
@@ -80,6 +83,23 @@ func decodeGraphML(data []byte) (*graph, error) {
 		}
 	}
 	return g, nil
+}
+
+// maxKeys bounds the declared properties: every one is looked for in every node and edge.
+const maxKeys = 256
+
+// bounded refuses what would take too long to read.
+func (f *graphML) bounded() error {
+	body := &f.Graphs[0]
+	switch {
+	case len(f.Keys) > maxKeys:
+		return tooMany(len(f.Keys), "keys", maxKeys)
+	case len(body.Nodes) > MaxServers:
+		return tooMany(len(body.Nodes), "nodes", MaxServers)
+	case len(body.Edges) > MaxLinks:
+		return tooMany(len(body.Edges), "edges", MaxLinks)
+	}
+	return nil
 }
 
 // values are an element's properties by name, in lower case, with the defaults of those it does not give.

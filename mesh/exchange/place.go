@@ -7,7 +7,6 @@ import (
 
 	"gonum.org/v1/gonum/graph/layout"
 	"gonum.org/v1/gonum/graph/simple"
-	"gonum.org/v1/gonum/spatial/r2"
 
 	"meshsim/topo"
 )
@@ -110,27 +109,48 @@ func (g *graph) arrange() {
 	for _, e := range g.edges {
 		drawing.SetEdge(simple.Edge{F: simple.Node(e.a), T: simple.Node(e.b)})
 	}
-	// Barnes and Hut: n log n a round, so that thousands of nodes are arranged within seconds.
-	forces := layout.EadesR2{Repulsion: 1, Rate: 0.05, Updates: rounds(len(g.vertices)), Theta: 0.3, Src: rand.NewPCG(1, 1)}
-	result := layout.NewOptimizerR2(drawing, forces.Update)
-	for result.Update() {
-	}
-	for i := range g.vertices {
-		at := result.Coord2(int64(i))
-		g.vertices[i].x, g.vertices[i].y = finite(at)
+	// The more links a node has, the smaller the steps that do not throw it further each time.
+	const smallest = 1e-6
+	for rate := 0.05; !g.follow(drawing, rate) && rate > smallest; rate /= 4 {
 	}
 	g.fit(math.Inf(1))
 }
 
+// follow moves the nodes by steps of a rate; false when they flew apart.
+func (g *graph) follow(drawing *simple.UndirectedGraph, rate float64) bool {
+	// Barnes and Hut: n log n a round, so that thousands of nodes are arranged within seconds.
+	forces := layout.EadesR2{Repulsion: 1, Rate: rate, Updates: rounds(len(g.vertices)), Theta: 0.3, Src: rand.NewPCG(1, 1)}
+	result := layout.NewOptimizerR2(drawing, forces.Update)
+	for result.Update() {
+		// The next round would never end, were a place infinite.
+		if g.take(result); !g.together() {
+			return false
+		}
+	}
+	return true
+}
+
+// take gives the vertices the places of a drawing.
+func (g *graph) take(result layout.OptimizerR2) {
+	for i := range g.vertices {
+		at := result.Coord2(int64(i))
+		g.vertices[i].x, g.vertices[i].y = at.X, at.Y
+	}
+}
+
+// together says whether all places are of use. It is false for NaN.
+func (g *graph) together() bool {
+	const most = 1e12 // far more than what repulsion does to two nodes that begin close to each other
+	for _, v := range g.vertices {
+		if !(math.Abs(v.x) < most && math.Abs(v.y) < most) {
+			return false
+		}
+	}
+	return true
+}
+
 // rounds is how often the forces are followed: more for small graphs, which people look at closely.
 func rounds(vertices int) int { return max(30, min(400, 200_000/vertices)) }
-
-func finite(at r2.Vec) (x, y float64) {
-	if math.IsNaN(at.X+at.Y) || math.IsInf(at.X+at.Y, 0) {
-		return 0, 0
-	}
-	return at.X, at.Y
-}
 
 // centre moves the middle of the drawing to the origin, on whole pixels.
 func (g *graph) centre() {
