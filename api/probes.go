@@ -96,8 +96,14 @@ func (v *v1) probeLines(conn probe.Conn, write func(context.Context, *lineWriter
 	response, err := v.lines(write)
 	if err != nil {
 		conn.Close()
+		return nil, err
 	}
-	return response, err
+	body := response.Body
+	response.Body = func(ctx huma.Context) {
+		defer conn.Close() // write never has it where the reader is gone already
+		body(ctx)
+	}
+	return response, nil
 }
 
 // openProbe opens a socket where the questions come from, and says where they go.
