@@ -14,7 +14,7 @@ const (
 	// maxHosts is how many servers all joins of a room go through. Each of them tells everybody of those that it let
 	// in: many at a time over one connection to each, where few do it, and one or two over a connection to each from
 	// everybody where everybody does, which takes a million connections in a room of a thousand.
-	maxHosts = 8
+	maxHosts = 2
 )
 
 // Join lets servers join a room, side by side, and returns at once with all of them "joining"; how they
@@ -114,8 +114,8 @@ func (t *Talk) joinOnce(ctx context.Context, roomID string, server int) error {
 	}, nil)
 }
 
-// via names servers that are in the room, of the first that joined, beginning at another one for each newcomer, so that
-// not all ask the same.
+// via names servers that are in the room: its hosts, beginning at another one for each newcomer, so that not all ask the
+// same, and behind them some that a newcomer may turn to when no host is reached.
 // Both names of the parameter are given: "via" came with version 1.12 of the client-server specification, before
 // that it was "server_name".
 func (t *Talk) via(roomID string, newcomer int) url.Values {
@@ -124,16 +124,34 @@ func (t *Talk) via(roomID string, newcomer int) url.Values {
 	if err != nil {
 		return query
 	}
-	var names []string
-	for _, m := range room.Members {
-		if name, ok := t.servers.Name(m.Server); ok && m.State == Joined && len(names) < maxHosts {
-			names = append(names, name)
-		}
+	hosts, others := t.hosts(room)
+	for i := range hosts {
+		addVia(query, hosts[(newcomer+i)%len(hosts)])
 	}
-	for i := range min(len(names), maxVia) {
-		name := names[(newcomer+i)%len(names)]
-		query.Add("via", name)
-		query.Add("server_name", name)
+	for i := range min(len(others), maxVia-len(hosts)) {
+		addVia(query, others[(newcomer+i)%len(others)])
 	}
 	return query
+}
+
+func addVia(query url.Values, name string) {
+	query.Add("via", name)
+	query.Add("server_name", name)
+}
+
+// hosts returns the names of those that newcomers are to ask, the first members whose servers run, and of the other
+// members.
+func (t *Talk) hosts(room *Room) (hosts, others []string) {
+	for _, m := range room.Members {
+		name, ok := t.servers.Name(m.Server)
+		if !ok || m.State != Joined {
+			continue
+		}
+		if _, err := t.servers.Client(m.Server); err == nil && len(hosts) < maxHosts {
+			hosts = append(hosts, name)
+			continue
+		}
+		others = append(others, name)
+	}
+	return hosts, others
 }

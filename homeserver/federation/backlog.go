@@ -62,7 +62,7 @@ func (q *queue) backlog() Backlog {
 		b.PDUs += len(q.txn.pdus)
 		b.EDUs += len(q.txn.edus)
 	}
-	if q.timer != nil {
+	if q.timer != nil && !q.cooling {
 		b.NextTry = q.nextTry
 	}
 	return b

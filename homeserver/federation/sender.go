@@ -68,6 +68,8 @@ type queue struct {
 	wait    time.Duration
 	nextTry time.Time // while timer runs
 	failure string    // of the last try
+	began   time.Time // the last transaction
+	cooling bool      // timer is a pause, not the wait after a failure
 }
 
 // transaction keeps its id and body through all tries, so that the other server can tell a repetition.
@@ -116,7 +118,7 @@ func (s *Sender) enqueueLocked(destinations []string, put func(*queue)) {
 	for _, server := range destinations {
 		q := s.queueLocked(server)
 		put(q)
-		if !q.busy && q.timer == nil {
+		if !q.busy && (q.timer == nil || q.cooling && !q.calm()) {
 			s.startLocked(q)
 		}
 	}
@@ -135,7 +137,7 @@ func (s *Sender) queueLocked(server string) *queue {
 func (s *Sender) Wake(server string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q := s.queues[server]; q != nil && q.timer != nil {
+	if q := s.queues[server]; q != nil && q.timer != nil && !q.cooling {
 		q.wait = 0
 		s.startLocked(q)
 	}
@@ -163,7 +165,7 @@ func (s *Sender) startLocked(q *queue) {
 func (q *queue) stopTimer() {
 	if q.timer != nil {
 		q.timer.Stop()
-		q.timer = nil
+		q.timer, q.cooling = nil, false
 	}
 }
 
@@ -181,8 +183,12 @@ func (s *Sender) drain(q *queue) {
 		}
 		s.mu.Lock()
 		s.ledger.taken(q.server, txn)
+		cooled := s.coolLocked(q)
 		q.txn, q.wait, q.failure = nil, 0, ""
 		s.mu.Unlock()
+		if cooled {
+			return
+		}
 	}
 }
 
@@ -199,7 +205,7 @@ func (s *Sender) next(q *queue) *transaction {
 		delete(s.queues, q.server)
 		return nil
 	}
-	q.txn = s.transaction(q.pending[:n:n], edus)
+	q.txn, q.began = s.transaction(q.pending[:n:n], edus), time.Now()
 	q.pending = slices.Clone(q.pending[n:])
 	return q.txn
 }

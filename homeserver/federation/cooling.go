@@ -1,0 +1,48 @@
+package federation
+
+import (
+	"slices"
+	"time"
+)
+
+// pauseBetween is the least time between two transactions to one server that carry nothing but who is in a room. In a
+// crowd that joins one, every join goes to everybody: a thousand joins are a million transactions, or a tenth of them
+// where those that come within the pause go together. The first is sent at once, and whatever else is to be sent takes
+// along what waits.
+const pauseBetween = 500 * time.Millisecond
+
+// calm says whether nothing waits but who is in a room.
+func (q *queue) calm() bool { return len(q.edus) == 0 && onlyMembers(q.pending) }
+
+func onlyMembers(pdus []waitingPDU) bool {
+	return !slices.ContainsFunc(pdus, func(pdu waitingPDU) bool { return pdu.Type() != "m.room.member" })
+}
+
+// coolLocked begins a pause after a transaction that was taken, and says whether it did.
+func (s *Sender) coolLocked(q *queue) bool {
+	left := pauseBetween - time.Since(q.began)
+	if s.closed || left <= 0 || len(q.txn.edus) > 0 || !onlyMembers(q.txn.pdus) || !q.calm() {
+		return false
+	}
+	q.busy, q.cooling = false, true
+	var mine *time.Timer
+	mine = time.AfterFunc(left, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if q.timer == mine {
+			s.warmLocked(q)
+		}
+	})
+	q.timer = mine
+	return true
+}
+
+// warmLocked ends a pause.
+func (s *Sender) warmLocked(q *queue) {
+	q.stopTimer()
+	if len(q.pending)+len(q.edus) == 0 {
+		delete(s.queues, q.server)
+		return
+	}
+	s.startLocked(q)
+}
