@@ -34,7 +34,7 @@ unit: ## Go tests, without the race detector: the quick look
 	$(GO) test $(VIRTUAL) $(PKGS)
 
 race:
-	$(GO) test -race $(VIRTUAL) -timeout 30m $(PKGS)
+	$(GO) test -race $(VIRTUAL) -timeout 45m $(PKGS)
 
 SEEDS ?= 200
 seeds: ## SEEDS random histories of 2 to 20 homeservers: joins, fights, partitions, healing
@@ -54,7 +54,7 @@ clients: build ## matrix-nio and matrix-js-sdk talk to each other, encrypted, ac
 
 test-docker: ## stock Synapse in containers, as root; skips with the reason where it cannot be had
 	scripts/engine || [ $$? = 3 ]
-	$(GO) test -tags docker -timeout 30m ./node/docker ./cmd/meshsim
+	$(GO) test -tags docker -timeout 60m ./node/docker ./cmd/meshsim
 
 bench: ## the figures of docs/figures.md, side by side
 	scripts/bench
