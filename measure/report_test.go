@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,4 +66,17 @@ func TestReport(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTextIsATableWithStepsToTheLeft(t *testing.T) {
+	report := &Report{Rows: []Row{{Step: "join"}, {Step: "a message to all"}}}
+	var table bytes.Buffer
+	if err := report.WriteText(&table); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\n  join  ", "\n  a message to all  "} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("%q is not in\n%s", want, table.String())
+		}
+	}
 }

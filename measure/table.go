@@ -44,8 +44,12 @@ func (r *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(table, "%s: bytes\tpackets\tround trips\ttime\t", t)
 	}
 	fmt.Fprintln(table, "bytes saved\t")
+	widest := 0 // figures stand to the right, the names of steps to the left
 	for _, row := range r.Rows {
-		fmt.Fprintf(table, "%s\t", row.Step)
+		widest = max(widest, len(row.Step))
+	}
+	for _, row := range r.Rows {
+		fmt.Fprintf(table, "%-*s\t", widest, row.Step)
 		for _, t := range Transports() {
 			fmt.Fprintf(table, "%s\t", strings.Join(row.Cost[t].cells(), "\t"))
 		}
