@@ -62,6 +62,19 @@ describe("the scene", () => {
     expect(scene.labels.map((l) => l.key)).toContain("0-1");
   });
 
+  it("crowds nothing with labels and names where many are selected", () => {
+    const servers = Array.from({ length: 30 }, (_, id) => server(id, 100 + 8 * id, 100));
+    const links = servers.slice(1).map((s) => link(s.id - 1, s.id));
+    const dense = mesh(servers, links);
+    const keys = new Set(dense.links.keys());
+    const byLinks = buildScene(input({ mesh: dense, selection: { kind: "links", keys } }));
+    expect(byLinks.links.every((l) => l.look === "selected")).toBe(true);
+    expect(byLinks.labels).toHaveLength(0);
+    const byServers = buildScene(input({ mesh: dense, selection: { kind: "servers", ids: new Set(dense.servers.keys()) } }));
+    expect(byServers.nodes.every((n) => n.selected)).toBe(true);
+    expect(byServers.nodes.filter((n) => n.named).length).toBeLessThan(16);
+  });
+
   it("shows the routes of the selected server and dims the rest", () => {
     const scene = buildScene(input({ selection: { kind: "server", id: 0 }, tree: new Set(["0-1"]) }));
     expect(scene.links[0]?.look).toBe("route");

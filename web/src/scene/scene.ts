@@ -85,6 +85,7 @@ const LABEL_SPOTS = [0.5, 0.42, 0.58, 0.34, 0.66];
 const LEAST_NAMED = 2.5; // screen pixels of radius; smaller servers have no names
 const CROWD = 40; // servers in sight
 const LEAST_LABEL = 34; // screen pixels: no label is narrower
+const MOST_CERTAIN = 20; // more selected servers or links than these have names or labels only where there is room
 const MOST_LABELS = 400; // more are not read, and measuring them costs a frame
 
 const FAR = 0.35; // zoom below which servers shrink almost as fast as what is between them, so that links stay seen
@@ -176,25 +177,28 @@ function crosses(a: Screen, b: Screen, { width, height, margin }: SceneInput): b
 function sceneLabels(taken: Occupancy, links: readonly SceneLink[], input: SceneInput): SceneLabel[] {
   const labels: SceneLabel[] = [];
   const radius = nodeRadius(input.view);
+  const all = links.filter((l) => l.look === "selected").length <= MOST_CERTAIN;
   const urgent = [...links].sort((p, q) => rank(q.look) - rank(p.look));
   for (const link of urgent) {
     if (labels.length >= MOST_LABELS) break;
     if (link.look === "dimmed") continue;
-    const label = placeLabel(taken, link, radius, input);
+    const certain = link.look === "hovered" || (link.look === "selected" && all);
+    const label = placeLabel(taken, link, radius, certain, input);
     if (label) labels.push(label);
   }
   return labels;
 }
 
 /**
- * Names those servers whose name has room below them; the selected and the hovered one always, and only them where
- * too few of a crowd could be named to be of use.
+ * Names those servers whose name has room below them; the hovered one and a few selected ones always, and only the
+ * hovered and the selected where too few of a crowd could be named to be of use.
  */
 function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneInput): SceneNode[] {
   for (const { at, radius } of nodes) taken.add({ x: at.x - radius, y: at.y - radius, w: 2 * radius, h: 2 * radius });
   const named = new Map<number, LabelBox>();
   const names = new Occupancy();
   let inSight = 0;
+  const all = nodes.filter((n) => n.selected).length <= MOST_CERTAIN;
   const inTurn = [...nodes].sort((p, q) => Number(q.selected || q.hovered) - Number(p.selected || p.hovered));
   for (const n of inTurn) {
     if (!crosses(n.at, n.at, input)) continue;
@@ -202,7 +206,7 @@ function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneIn
     if (n.radius < LEAST_NAMED && !n.selected && !n.hovered) continue;
     const w = input.measure(n.name);
     const box = { x: n.at.x - w / 2, y: n.at.y + n.radius + 2, w, h: 15 };
-    const certain = n.selected || n.hovered;
+    const certain = n.hovered || (n.selected && all);
     if (!certain && (!taken.free(box) || !names.free(box))) continue;
     names.add(box);
     named.set(n.id, box);
@@ -214,10 +218,9 @@ function withNames(taken: Occupancy, nodes: readonly SceneNode[], input: SceneIn
   return nodes.map((n) => ({ ...n, named: shown.has(n.id) }));
 }
 
-function placeLabel(taken: Occupancy, link: SceneLink, radius: number, input: SceneInput): SceneLabel | undefined {
+function placeLabel(taken: Occupancy, link: SceneLink, radius: number, certain: boolean, input: SceneInput): SceneLabel | undefined {
   const model = input.mesh.links.get(link.key);
   if (!model) return undefined;
-  const certain = link.look === "selected" || link.look === "hovered";
   const room = distance(link.a, link.b) - 2 * radius;
   if (!certain && room < LEAST_LABEL) return undefined;
   const texts = labelTexts(model, input);
