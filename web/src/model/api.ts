@@ -14,10 +14,12 @@ import type {
   NewRoom,
   NewServer,
   Peer,
+  PingReply,
   PinnedPair,
   Room,
   Server,
   Settings,
+  TraceHop,
   Transport,
   Usage,
 } from "./types";
@@ -50,6 +52,10 @@ export const api = {
   usage: (id: number) => call<Usage>("GET", `/servers/${id}/usage`),
   /** Lines of a server's log as they come, until the signal aborts. */
   log: (id: number, lines: number, signal: AbortSignal) => linesOf<LogLine>(`/servers/${id}/log?lines=${lines}&follow=true`, signal),
+  /** What comes of a request a second, until there were so many or the signal aborts. */
+  ping: (id: number, to: number, count: number, signal: AbortSignal) => linesOf<PingReply>(`/servers/${id}/ping?to=${to}&count=${count}`, signal),
+  /** The hops of the path as they are known, until the signal aborts. */
+  traceroute: (id: number, to: number, signal: AbortSignal) => linesOf<TraceHop>(`/servers/${id}/traceroute?to=${to}`, signal),
   chatter: (room: string) => call<Chatter>("GET", `/rooms/${encodeURIComponent(room)}/chatter`),
   setChatter: (room: string, per_second: number) => call<Chatter>("PUT", `/rooms/${encodeURIComponent(room)}/chatter`, { per_second }),
   setSettings: (settings: Settings) => call<unknown>("PUT", "/settings", settings),

@@ -32,4 +32,6 @@ export type Transport = Schemas["Transport"];
 export type Peer = Schemas["Peer"];
 export type Usage = Schemas["Usage"];
 export type LogLine = Schemas["LogLine"];
+export type PingReply = Schemas["PingReply"];
+export type TraceHop = Schemas["TraceHop"];
 export type Chatter = Schemas["Chatter"];
