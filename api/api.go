@@ -73,6 +73,7 @@ func New(c Config) *Frontend {
 		version:    c.Version,
 		log:        c.Logger,
 		streams:    newSlots(maxStreams),
+		imports:    newSlots(maxImports),
 	}
 	s := &Frontend{
 		clients:  access,

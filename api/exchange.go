@@ -17,6 +17,9 @@ import (
 // maxImport bounds the body of an import, in bytes.
 const maxImport = 32 << 20
 
+// maxImports bounds how many files are read at a time: a large one is worked on for seconds, in some 100 MB.
+const maxImports = 2
+
 // ImportSource is a file of a mesh or of another tool.
 type ImportSource struct {
 	Format exchange.Format `json:"format,omitempty" enum:"meshsim,meshnet-lab,graphml,containerlab" doc:"Absent: told from the text."`
@@ -106,8 +109,12 @@ func (v *v1) previewImport(ctx context.Context, in *struct{ Body ImportSource })
 		nodes[i] = topo.Node{ID: i, X: s.X, Y: s.Y}
 		p.Servers[i] = ImportedServer{Name: s.Name, Kind: s.Kind, X: s.X, Y: s.Y}
 	}
+	graph := topo.Build(*m.Settings, nodes, m.Pins)
+	if len(graph.Links) > exchange.MaxLinks {
+		return nil, problemOf(badValue("the file's settings link %d pairs: at most %d can be imported at once", len(graph.Links), exchange.MaxLinks))
+	}
 	p.Links = []ImportedLink{}
-	for _, l := range topo.Build(*m.Settings, nodes, m.Pins).Links {
+	for _, l := range graph.Links {
 		_, pinned := m.Pins[l.Pair]
 		p.Links = append(p.Links, ImportedLink{
 			A: l.A, B: l.B, LatencyMS: milliseconds(l.AB.Delay), Bandwidth: Bandwidth(l.AB.Rate), Pinned: pinned,
@@ -118,6 +125,10 @@ func (v *v1) previewImport(ctx context.Context, in *struct{ Body ImportSource })
 
 // read reads a file; what is wrong in it is the sender's.
 func (v *v1) read(source ImportSource) (*exchange.Mesh, error) {
+	if !v.imports.enter() {
+		return nil, &busyError{what: "imports", most: maxImports}
+	}
+	defer v.imports.leave()
 	m, err := exchange.Decode(source.Format, []byte(source.Text))
 	if err != nil {
 		return nil, badValue("%v", err)

@@ -120,6 +120,33 @@ func TestImportsThatAreRefused(t *testing.T) {
 	}
 }
 
+func TestImportsAreReadFewAtATime(t *testing.T) {
+	h := newHarness(t)
+	slots := h.front.streams.v1.imports
+	for range maxImports {
+		if !slots.enter() {
+			t.Fatal("no slot is free at first")
+		}
+	}
+	body := `{"text":"servers: [{at: [0, 0]}]"}`
+	if status, answer := h.request("POST", "/api/v1/import/preview", body); status != http.StatusTooManyRequests {
+		t.Errorf("while others are read: %d %s", status, answer)
+	}
+	for range maxImports {
+		slots.leave()
+	}
+	h.must("POST", "/api/v1/import/preview", body, nil)
+}
+
+func TestPreviewOfTooManyLinksIsRefused(t *testing.T) {
+	h := newHarness(t)
+	file := "settings: {neighbours: 1000, max_latency: 24h}\nservers:\n" + strings.Repeat("  - {at: [0, 0]}\n", 700)
+	status, answer := h.request("POST", "/api/v1/import/preview", `{"text":`+asJSON(t, file)+"}")
+	if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "link 244650 pairs") {
+		t.Errorf("%d %s", status, answer)
+	}
+}
+
 func TestExamplesCanBeImported(t *testing.T) {
 	h := newHarness(t)
 	var examples []Example

@@ -26,6 +26,7 @@ type v1 struct {
 	version    string
 
 	streams slots // of answers that come over time
+	imports slots // of files that are read
 }
 
 // nothing is the input of an operation that needs none.
