@@ -190,7 +190,8 @@ func (c *Client) ask(req *http.Request) (ask, error) {
 	return a, nil
 }
 
-// link finds or makes the session of a token. Whoever has no token uses any.
+// link finds or makes the session of a token. Whoever has no token gets one that nobody has claimed: the server would
+// carry out the request as the user whose token the session remembers.
 func (c *Client) link(ctx context.Context, token string) (*link, error) {
 	c.mu.Lock()
 	l := c.linkLocked(token)
@@ -218,7 +219,7 @@ func (c *Client) link(ctx context.Context, token string) (*link, error) {
 
 func (c *Client) linkLocked(token string) *link {
 	for _, l := range c.links {
-		if token == "" || l.token == token {
+		if l.token == token {
 			return l
 		}
 	}

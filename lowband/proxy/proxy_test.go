@@ -216,3 +216,16 @@ func TestOverRealSockets(t *testing.T) {
 		t.Errorf("got %d %.100s", w.Code, w.Body)
 	}
 }
+
+// A token belongs to the requests that bring it, though it crosses the link once.
+func TestRequestsWithoutATokenHaveNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &client{t: t, near: both(t, &airtest.Air{Rate: 100_000}, newHomeserver(t))}
+		login(c)
+		nobody := httptest.NewRecorder()
+		c.near.ServeHTTP(nobody, httptest.NewRequestWithContext(t.Context(), "GET", "/_matrix/client/v3/account/whoami", nil))
+		if nobody.Code != http.StatusUnauthorized {
+			t.Errorf("answered %d %s", nobody.Code, nobody.Body)
+		}
+	})
+}

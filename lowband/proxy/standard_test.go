@@ -284,6 +284,11 @@ func TestUsersOfOneProxy(t *testing.T) {
 				if len(devices) != len(users) {
 					t.Errorf("%d users were taken for %d", len(users), len(devices))
 				}
+				nobody := httptest.NewRecorder()
+				near.ServeHTTP(nobody, httptest.NewRequestWithContext(t.Context(), "GET", "/_matrix/client/v3/account/whoami", nil))
+				if nobody.Code != http.StatusUnauthorized {
+					t.Errorf("a request without a token is answered %d %s", nobody.Code, nobody.Body)
+				}
 				far.Close()
 				s.far()
 				round()
