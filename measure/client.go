@@ -47,7 +47,7 @@ func (t *trial) client(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	room, err := w.talk.Create(ctx, talk.NewRoom{Name: "a room", Version: t.config.Version, Creator: hub})
+	room, err := w.talk.Create(ctx, talk.NewRoom{Name: "a room", Creator: hub})
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (t *trial) room(ctx context.Context, members int) (err error) {
 	for id := measured + 1; id < members; id++ {
 		others = append(others, id)
 	}
-	room, err := w.talk.Create(ctx, talk.NewRoom{Name: "a room", Version: t.config.Version, Creator: hub})
+	room, err := w.talk.Create(ctx, talk.NewRoom{Name: "a room", Creator: hub})
 	if err != nil {
 		return err
 	}

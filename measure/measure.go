@@ -26,12 +26,11 @@ const (
 
 // Config says what to measure. All fields but the marked ones are needed.
 type Config struct {
-	Link    link.Params // of both directions
-	Seed    uint64
-	Rooms   []int         // how many servers the rooms have, the measured one included
-	Limit   time.Duration // for each step; one that takes longer is given up
-	Version string        // of the rooms; empty is the homeserver's default
-	Clock   fabric.Clock  // nil is real time
+	Link  link.Params // of both directions
+	Seed  uint64
+	Rooms []int         // how many servers the rooms have, the measured one included
+	Limit time.Duration // for each step; one that takes longer is given up
+	Clock fabric.Clock  // nil is real time
 
 	// Step is told what is measured next; optional.
 	Step func(transport telemetry.Transport, step string)

@@ -41,7 +41,7 @@ included), packets, round trips (changes of direction on the link, halved) and t
 A client logs in, syncs and sends, through TLS on the one hand and coap-proxy on the other. A homeserver joins rooms
 over federation and sends messages to all their members. Its link is the only one that is not perfect.
 
-Time is real: at 100 bit/s a join over HTTPS takes the better part of an hour. What takes longer than --limit is given up.`,
+Time is real: at 100 bit/s and a second each way, a join over HTTPS takes twenty minutes. What takes longer than --limit is given up.`,
 		Example: `  meshsim measure-transport
   meshsim measure-transport --rate 1kbit --latency 2s --loss 5 --rooms 2
   meshsim measure-transport --format markdown --svg transport.svg`,

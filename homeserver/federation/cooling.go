@@ -6,9 +6,8 @@ import (
 )
 
 // pauseBetween is the least time between two transactions to one server that carry nothing but who is in a room. In a
-// crowd that joins one, every join goes to everybody: a thousand joins are a million transactions, or a tenth of them
-// where those that come within the pause go together. The first is sent at once, and whatever else is to be sent takes
-// along what waits.
+// crowd that joins one, every join goes to everybody: a thousand joins would be a million transactions, and those that come
+// within the pause go together. The first is sent at once, and whatever else is to be sent takes along what waits.
 const pauseBetween = 500 * time.Millisecond
 
 // calm says whether nothing waits but who is in a room.
