@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -171,11 +170,7 @@ func newClean() *cobra.Command {
 	}
 	postgres := c.Flags().String("postgres", "", "drop databases at this `URL` too")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		removed, err := docker.Clean(c.Context())
-		if *postgres != "" {
-			dropped, failed := docker.CleanDatabases(c.Context(), *postgres)
-			removed, err = append(removed, dropped...), errors.Join(err, failed)
-		}
+		removed, err := docker.Clean(c.Context(), *postgres)
 		slices.Sort(removed)
 		for _, name := range slices.Compact(removed) {
 			fmt.Fprintln(c.OutOrStdout(), "removed", name)

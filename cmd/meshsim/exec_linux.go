@@ -59,18 +59,21 @@ the network and the names are the server's: for tools that the image lacks.`,
 }
 
 func (r *remote) exec(c *cobra.Command, server string, command []string, outside bool) error {
+	ctx := c.Context()
+	// Two meshes may have servers of one name: those of the meshsim that is meant. Without one the engine knows enough.
+	running, asked := get[api.Version](ctx, r, "version")
+	if s, err := r.server(ctx, server); err == nil {
+		if s.Kind == embedded.Kind {
+			return fmt.Errorf("server %s is embedded, so it has no container to run a command in: use meshsim ping, traceroute or logs", s.Name)
+		}
+		server = s.Name // the id will do too
+	}
 	t, err := docker.NewToolbox()
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	ctx := c.Context()
-	// Two meshes may have servers of one name: those of the meshsim that is meant. Without one the engine knows enough.
-	running, asked := get[api.Version](ctx, r, "version")
 	t.Process = running.PID
-	if s, err := r.server(ctx, server); err == nil {
-		server = s.Name // the id will do too
-	}
 	streams := docker.Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr()}
 	switch {
 	case outside:
@@ -93,14 +96,10 @@ func (r *remote) noContainer(ctx context.Context, absent, asked error) error {
 	}
 	name := absent.(*docker.NoContainerError).Server
 	s, err := r.server(ctx, name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case s.Kind == embedded.Kind:
-		return fmt.Errorf("server %s is embedded, so it has no container to run a command in: use meshsim ping, traceroute or logs", s.Name)
-	default:
-		return fmt.Errorf("server %s is %s: it must run for this", s.Name, s.State)
 	}
+	return fmt.Errorf("server %s is %s: it must run for this", s.Name, s.State)
 }
 
 // onTerminal says whether a person types and reads.

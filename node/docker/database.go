@@ -139,12 +139,3 @@ func (n *running) passToDatabase(near net.Conn) {
 	}
 	splice(n.ctx, near, far)
 }
-
-// CleanDatabases drops the databases of processes of this machine that no longer run, and returns their names.
-func CleanDatabases(ctx context.Context, address string) (removed []string, err error) {
-	p, err := newPostgres(address)
-	if err != nil {
-		return nil, err
-	}
-	return p.removeLeftovers(ctx)
-}

@@ -10,17 +10,30 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Clean removes the containers and volumes of processes that no longer run, and returns their names. It puts back the
-// kernel's switches that they have set.
-func Clean(ctx context.Context) (removed []string, err error) {
-	e, err := newEngine()
-	if err != nil {
-		return nil, err
+// Clean removes the containers and volumes of processes that no longer run, and where databases is not empty but the URL
+// of a Postgres their databases there. It returns all their names. It puts back the kernel's switches that they have set.
+// Where the URL is none, nothing is removed.
+func Clean(ctx context.Context, databases string) (removed []string, err error) {
+	var p *postgres
+	if databases != "" {
+		if p, err = newPostgres(databases); err != nil {
+			return nil, err
+		}
 	}
-	defer e.close()
-	removed, err = e.removeLeftovers(ctx)
 	switches := Merging{directory: ksmDirectory, memory: ksmMemory}
-	return removed, errors.Join(err, switches.restore())
+	errs := []error{switches.restore()}
+	if e, err := newEngine(); err != nil {
+		errs = append(errs, err)
+	} else {
+		defer e.close()
+		removed, err = e.removeLeftovers(ctx)
+		errs = append(errs, err)
+	}
+	if p != nil {
+		dropped, err := p.removeLeftovers(ctx)
+		removed, errs = append(removed, dropped...), append(errs, err)
+	}
+	return removed, errors.Join(errs...)
 }
 
 // removeLeftovers removes what belongs to processes that no longer run. Those of others that do are left alone.
