@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -148,6 +149,13 @@ func (m *mesh) pass(ctx context.Context, from, to string) error {
 		return errLost
 	}
 	return nil
+}
+
+// part puts servers on sides that do not reach each other.
+func (m *mesh) part(sides map[string]int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	maps.Copy(m.side, sides)
 }
 
 // isolate cuts one server off; heal undoes all cuts.
