@@ -110,6 +110,12 @@ func number(n json.Number) (any, error) {
 	return f, nil
 }
 
+// numbered tells whether an item has integer keys.
+func (c *Codec) numbered(item []byte) bool {
+	_, numbered, _ := c.ToJSON(item)
+	return numbered
+}
+
 // ToJSON reads CBOR. numbered tells whether there were integer keys in it.
 func (c *Codec) ToJSON(item []byte) (text []byte, numbered bool, err error) {
 	var v any

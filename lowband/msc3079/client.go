@@ -355,11 +355,10 @@ func (l *link) options(a ask) (message.Options, error) {
 
 // has notes that the server has got a request of this session.
 func (l *link) has(a ask) {
-	// Integer keys in a body say that their version is 1 (MSC3079, "Versioning").
-	_, numbered, _ := l.client.codec.ToJSON(a.payload)
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
-	l.known = l.known || numbered || len(a.payload) == 0
+	// Integer keys in a body say that their version is 1 (MSC3079, "Versioning").
+	l.known = l.known || len(a.payload) == 0 || l.client.codec.numbered(a.payload)
 	if a.token != "" {
 		l.told = a.token
 	}

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"time"
 
 	"meshsim/lowband"
 	"meshsim/lowband/channel"
@@ -118,14 +119,18 @@ type FarConfig struct {
 	Target *url.URL // of the homeserver
 	Path   coap.Path
 	Tap    lowband.Tap
-	// Transport carries requests to the homeserver; nil for http.DefaultTransport.
+	// Transport carries requests to the homeserver; nil for one like http.DefaultTransport that keeps as many connections as
+	// are used at once.
 	Transport http.RoundTripper
 }
 
 // Far is the side of the homeserver.
 //
 //	NewFar -> Serve -> Close
-type Far struct{ endpoint farEnd }
+type Far struct {
+	endpoint farEnd
+	own      *http.Transport // nil where one was given
+}
 
 type farEnd interface {
 	Serve() error
@@ -134,14 +139,27 @@ type farEnd interface {
 
 // NewFar makes the side of the homeserver. It starts nothing. It tells its key to whoever asks.
 func NewFar(c FarConfig) *Far {
-	pass := passOn(c.Target, c.Transport)
-	return &Far{endpoint: lowband.New(lowband.Config{
-		Name: c.Target.Host, Conn: c.Conn, Key: c.Key, Directory: farDirectory{c.Path}, Handler: pass, Coder: shorthand.NewCoder(),
-		TellKey: true, Tap: c.Tap,
-	})}
+	f := &Far{}
+	f.endpoint = lowband.New(lowband.Config{
+		Name: c.Target.Host, Conn: c.Conn, Key: c.Key, Directory: farDirectory{c.Path}, Handler: f.passOn(c.Target, c.Transport),
+		Coder: shorthand.NewCoder(), TellKey: true, Tap: c.Tap,
+	})
+	return f
 }
 
-func passOn(target *url.URL, transport http.RoundTripper) http.Handler {
+// maxIdle is how many connections to the homeserver are kept between requests. Of http.DefaultTransport's two, all but two
+// requests of a busy moment would pay for a connection each.
+const maxIdle = 64
+
+// passOn makes what asks the homeserver, over the transport or, without one, over the far side's own.
+func (f *Far) passOn(target *url.URL, transport http.RoundTripper) http.Handler {
+	if transport == nil {
+		f.own = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second,
+			TLSHandshakeTimeout: 10 * time.Second,
+		}
+		transport = f.own
+	}
 	return &httputil.ReverseProxy{
 		Transport: transport,
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
@@ -155,7 +173,13 @@ func passOn(target *url.URL, transport http.RoundTripper) http.Handler {
 func (f *Far) Serve() error { return f.endpoint.Serve() }
 
 // Close ends every request. It is idempotent.
-func (f *Far) Close() error { return f.endpoint.Close() }
+func (f *Far) Close() error {
+	err := f.endpoint.Close()
+	if f.own != nil {
+		f.own.CloseIdleConnections()
+	}
+	return err
+}
 
 // farDirectory takes everybody for a client, and knows where nobody is.
 type farDirectory struct{ path coap.Path }

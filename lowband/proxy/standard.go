@@ -19,11 +19,13 @@ func NewStandardNear(c msc3079.ClientConfig) (*Near, error) {
 // NewStandardFar makes the side of a homeserver for clients of MSC3079, ours or others. c.Handler and c.Name are set here;
 // port is where clients reach it, for the answer of /_matrix/client/versions. It starts nothing.
 func NewStandardFar(c msc3079.ServerConfig, target *url.URL, transport http.RoundTripper, port int) (*Far, error) {
-	c.Handler = msc3079.Advertise(passOn(target, transport), port)
+	f := &Far{}
+	c.Handler = msc3079.Advertise(f.passOn(target, transport), port)
 	c.Name = target.Host
 	server, err := msc3079.NewServer(c)
 	if err != nil {
 		return nil, err
 	}
-	return &Far{endpoint: server}, nil
+	f.endpoint = server
+	return f, nil
 }
