@@ -24,7 +24,7 @@ func TestTheSamplesAreRead(t *testing.T) {
 	}
 	var samples [][]byte
 	for _, name := range files {
-		bodies, err := read(name)
+		bodies, err := read(name, inShorthand)
 		if err != nil {
 			t.Fatal(err)
 		}

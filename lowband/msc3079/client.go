@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -44,11 +45,14 @@ type Client struct {
 	cfg     ClientConfig
 	codec   *Codec
 	paths   paths
+	codings codings
 	records *records.Endpoint
 	ctx     context.Context // ended by Close
 	end     context.CancelFunc
+	work    sync.WaitGroup
 
 	mu        sync.Mutex // guards what follows
+	closed    bool
 	links     []*link
 	home      *link // the one on Records.Conn; nil for none
 	followers map[string]*follower
@@ -71,8 +75,15 @@ type link struct {
 	token string // whose session it is; "" while nobody has claimed it
 	told  string // the token that the server has
 	known bool   // whether the server has the version of the keys, or does not want to know it
-	used  time.Time
+	// refused is how many of the preferred formats the server does not know.
+	refused int
+	polls   bool          // whether the server takes no observers
+	pause   time.Duration // before it is asked again for news; it grows while it does not wait for them
+	used    time.Time
 }
+
+// preferred are the formats in which answers are asked for, the shortest first.
+var preferred = []uint16{formatDictionary1, formatDeflated}
 
 // NewClient makes a client. It starts nothing.
 func NewClient(cfg ClientConfig) (*Client, error) {
@@ -90,7 +101,7 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, codec: codec, paths: newPaths(), records: endpoint, followers: map[string]*follower{}}
+	c := &Client{cfg: cfg, codec: codec, paths: newPaths(), codings: newCodings(), records: endpoint, followers: map[string]*follower{}}
 	c.ctx, c.end = context.WithCancel(context.Background())
 	return c, nil
 }
@@ -98,18 +109,33 @@ func NewClient(cfg ClientConfig) (*Client, error) {
 // Serve carries datagrams until the client is closed; the error is then net.ErrClosed.
 func (c *Client) Serve() error { return c.records.Run() }
 
-// Close ends every request. It is idempotent.
+// Close ends every request, and waits for what goes on beside them. It is idempotent.
 func (c *Client) Close() error {
 	c.end()
 	err := c.records.Close()
 	c.mu.Lock()
+	c.closed = true
 	links := c.links
 	c.links = nil
 	c.mu.Unlock()
 	for _, l := range links {
 		l.close()
 	}
+	c.work.Wait()
 	return err
+}
+
+// spawn runs a function beside the requests, unless the client is closed.
+func (c *Client) spawn(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spawnLocked(f)
+}
+
+func (c *Client) spawnLocked(f func()) {
+	if !c.closed {
+		c.work.Go(f)
+	}
 }
 
 // RoundTrip implements http.RoundTripper. What may be repeated is sent again in a new session when the session is lost.
@@ -118,16 +144,9 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if query := ask.target.Query(); observable(req, query) {
-		res, err := c.follow(req.Context(), ask, query)
-		return answer(req, res), err
-	}
+	polls := observable(req, ask.target.Query())
 	for {
-		l, err := c.link(req.Context(), ask.token)
-		if err != nil {
-			return nil, err
-		}
-		res, err := l.do(req.Context(), ask)
+		res, err := c.send(req.Context(), ask, polls)
 		switch {
 		case err == nil:
 			return answer(req, res), nil
@@ -137,6 +156,18 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+}
+
+// send sends a request in the session of its token. The error is coap.ErrClosed if the session is lost.
+func (c *Client) send(ctx context.Context, a ask, polls bool) (shorthand.Response, error) {
+	if polls {
+		return c.follow(ctx, a, a.target.Query())
+	}
+	l, err := c.link(ctx, a.token)
+	if err != nil {
+		return shorthand.Response{}, err
+	}
+	return l.do(ctx, a)
 }
 
 // ask is a request on its way to become CoAP.
@@ -194,6 +225,10 @@ func (c *Client) ask(req *http.Request) (ask, error) {
 // carry out the request as the user whose token the session remembers.
 func (c *Client) link(ctx context.Context, token string) (*link, error) {
 	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil, coap.ErrClosed
+	}
 	l := c.linkLocked(token)
 	if l == nil {
 		l = &link{client: c, ready: make(chan struct{}), token: token, apart: c.home != nil && c.cfg.Open != nil}
@@ -201,14 +236,13 @@ func (c *Client) link(ctx context.Context, token string) (*link, error) {
 		if !l.apart {
 			c.home = l
 		}
-		go l.dial()
+		c.spawnLocked(l.dial)
 	}
 	l.used = time.Now()
-	surplus := c.surplusLocked()
-	c.mu.Unlock()
-	if surplus != nil {
-		go surplus.lost() // its handshake may be under way
+	if surplus := c.surplusLocked(); surplus != nil {
+		c.spawnLocked(surplus.lost) // its handshake may be under way
 	}
+	c.mu.Unlock()
 	select {
 	case <-l.ready:
 		return l, l.err
@@ -270,7 +304,7 @@ func (l *link) endpoint() (*records.Endpoint, error) {
 	if l.own, err = records.New(cfg); err != nil {
 		return nil, errors.Join(err, cfg.Conn.Close())
 	}
-	go func() { _ = l.own.Run() }() // until it is closed with the link
+	c.spawn(func() { _ = l.own.Run() }) // until it is closed with the link
 	return l.own, nil
 }
 
@@ -289,11 +323,11 @@ func (l *link) connect() error {
 			},
 			Silent: func(since time.Time) {
 				if s.Heard().Before(since) {
-					go l.lost()
+					c.spawn(l.lost)
 				}
 			},
 		})
-		return records.Handler{Receive: c.cfg.Tap.Receiving(s.Addr, l.coap.Receive), Lost: l.lost}
+		return records.Handler{Receive: c.cfg.Tap.Receiving(s.Addr, l.coap.Receive), Lost: func() { c.spawn(l.lost) }}
 	})
 	return err
 }
@@ -339,11 +373,11 @@ func (l *link) options(a ask) (message.Options, error) {
 	if len(a.payload) > 0 {
 		list = append(list, uintOption(message.ContentFormat, a.format))
 	}
-	if a.method == http.MethodGet {
-		list = append(list, uintOption(message.Accept, formatDeflated))
-	}
 	l.client.mu.Lock()
 	defer l.client.mu.Unlock()
+	if a.method == http.MethodGet && l.refused < len(preferred) {
+		list = append(list, uintOption(message.Accept, preferred[l.refused]))
+	}
 	if a.token != "" && l.told != a.token {
 		list = append(list, message.Option{ID: optionToken, Value: []byte(a.token)})
 	}
@@ -373,11 +407,40 @@ func (l *link) do(ctx context.Context, a ask) (shorthand.Response, error) {
 	if err != nil {
 		return shorthand.Response{}, err
 	}
-	if res.Code == codes.BadOption && l.withhold() || res.Code == codes.Unauthorized && l.repeatToken(a, list) {
+	if l.adapts(res.Code, a, list) {
 		return l.do(ctx, a)
 	}
 	l.has(a)
 	return l.client.response(res)
+}
+
+// adapts tells whether the request is worth another try, in which less is expected of the server: that it remembers the
+// token, or knows our options and formats. sent are the options of the one that it has refused.
+func (l *link) adapts(code codes.Code, a ask, sent message.Options) bool {
+	switch code {
+	case codes.Unauthorized:
+		return l.repeatToken(a, sent)
+	case codes.NotAcceptable:
+		return l.acceptOther(sent)
+	case codes.BadOption:
+		return l.withhold() || l.acceptOther(sent)
+	}
+	return false
+}
+
+// acceptOther asks for the next one of the preferred formats from now on, or for none. It is false if this request did not
+// ask for any.
+func (l *link) acceptOther(sent message.Options) bool {
+	format, asked := uintOf(sent, message.Accept)
+	if !asked {
+		return false
+	}
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	if l.refused < len(preferred) && uint32(preferred[l.refused]) == format {
+		l.refused++ // unless another request has learnt it meanwhile
+	}
+	return true
 }
 
 // repeatToken tells the token again to a server that has forgotten it. It is false if this request has brought it.
@@ -400,6 +463,14 @@ func (l *link) withhold() bool {
 	return told
 }
 
+// coding is the one of a content format; nil for none.
+func (c *Client) coding(format uint32) *coding {
+	if format > math.MaxUint16 {
+		return nil
+	}
+	return c.codings[uint16(format)]
+}
+
 // response makes an HTTP answer of the server's.
 func (c *Client) response(res coap.Response) (shorthand.Response, error) {
 	out := shorthand.Response{Status: answerStatus(res.Code), Header: http.Header{}, Body: res.Payload}
@@ -408,11 +479,11 @@ func (c *Client) response(res coap.Response) (shorthand.Response, error) {
 	}
 	format, given := uintOf(res.Options, message.ContentFormat)
 	switch {
-	case given && (format == formatCBOR || format == formatDeflated):
+	case given && (format == formatCBOR || c.coding(format) != nil):
 		item, err := res.Payload, error(nil)
-		if format == formatDeflated {
+		if coding := c.coding(format); coding != nil {
 			c.cfg.Tap.Note(false, "deflated answer", len(item), nil)
-			if item, err = inflate(item, c.cfg.MaxBody); err != nil {
+			if item, err = coding.inflate(item, c.cfg.MaxBody); err != nil {
 				return out, err
 			}
 		}
@@ -436,9 +507,6 @@ func (c *Client) response(res coap.Response) (shorthand.Response, error) {
 }
 
 func answer(req *http.Request, res shorthand.Response) *http.Response {
-	if res.Status == 0 {
-		return nil
-	}
 	return &http.Response{
 		Status: fmt.Sprintf("%d %s", res.Status, http.StatusText(res.Status)), StatusCode: res.Status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: res.Header,

@@ -6,8 +6,9 @@
 // below are lowband/records (DTLS 1.2) and lowband/coap.
 //
 // Beyond the proposal there is one thing, which CoAP has a place for: whoever says Accept: 11060, which is CBOR in the
-// deflate coding (CoAP Content-Formats registry), is answered so where that is shorter. It is asked for with GETs alone,
-// and never used unasked (MSC3079 on CRIME).
+// deflate coding (CoAP Content-Formats registry), is answered so where that is shorter; Accept: 65001 is the same with a
+// preset dictionary, by a number for experiments. Both are asked for with GETs alone, and never used unasked (MSC3079 on
+// CRIME). A server that knows neither says so (4.06), and is asked without.
 //
 // A short path stands for the path below /_matrix/client/v3, of which r0 is the old name: every homeserver of today serves
 // v3. A query argument of more than 255 bytes does not fit into CoAP's Uri-Query; such a request names its target in

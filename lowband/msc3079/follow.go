@@ -42,7 +42,8 @@ type news struct {
 	res  shorthand.Response
 }
 
-// follow answers a long poll out of an observation, which it begins where there is none.
+// follow answers a long poll out of an observation, which it begins where there is none. Where the server does not agree to
+// one, it asks as clients do over HTTP.
 func (c *Client) follow(ctx context.Context, a ask, query url.Values) (shorthand.Response, error) {
 	since := query.Get("since")
 	wait, err := strconv.Atoi(query.Get("timeout"))
@@ -55,12 +56,22 @@ func (c *Client) follow(ctx context.Context, a ask, query url.Values) (shorthand
 	f := c.followers[key]
 	c.mu.Unlock()
 	if f == nil || !f.has(since) {
-		var first shorthand.Response
-		if f, first, err = c.begin(ctx, a, query, key); err != nil {
+		l, err := c.link(ctx, a.token)
+		if err != nil {
 			return shorthand.Response{}, err
 		}
-		if f == nil || first.Status != http.StatusOK || since == "" || !quiet(first.Body) {
+		if since != "" && l.pollsOnly() {
+			return l.poll(ctx, a, deadline)
+		}
+		var first shorthand.Response
+		if f, first, err = l.begin(ctx, a, key); err != nil {
+			return shorthand.Response{}, err
+		}
+		switch {
+		case first.Status != http.StatusOK || since == "" || !quiet(first.Body):
 			return first, nil
+		case f == nil:
+			return l.poll(ctx, a.since(nextBatch(first.Body)), deadline)
 		}
 		since = nextBatch(first.Body)
 	}
@@ -68,46 +79,59 @@ func (c *Client) follow(ctx context.Context, a ask, query url.Values) (shorthand
 }
 
 // begin registers with the server. There is no follower if it does not agree.
-func (c *Client) begin(ctx context.Context, a ask, query url.Values, key string) (*follower, shorthand.Response, error) {
-	l, err := c.link(ctx, a.token)
-	if err != nil {
-		return nil, shorthand.Response{}, err
-	}
-	query.Del("timeout")      // the default is to answer at once
-	query.Del("set_presence") // it is said once and not with each sync
-	target := *a.target
-	target.RawQuery = query.Encode()
-	a.target = &target
-	list, err := l.options(a)
-	if err != nil {
-		return nil, shorthand.Response{}, err
-	}
+func (l *link) begin(ctx context.Context, a ask, key string) (*follower, shorthand.Response, error) {
+	c := l.client
+	a = a.with(func(query url.Values) {
+		query.Del("timeout")      // the default is to answer at once
+		query.Del("set_presence") // it is said once and not with each sync
+	})
 	f := &follower{client: c, key: key, link: l, changed: make(chan struct{}), asked: time.Now()}
 	f.mu.Lock() // what comes at once waits until the first answer is noted
 	defer f.mu.Unlock()
-	raw, watch, err := l.coap.Observe(ctx, coap.Request{Method: methodCodes[http.MethodGet], Options: list}, f.told)
+	raw, watch, err := l.observe(ctx, a, f.told)
 	if err != nil {
 		return nil, shorthand.Response{}, err
 	}
 	l.has(a)
 	first, err := c.response(raw)
-	if err != nil || watch == nil {
+	tip := nextBatch(first.Body)
+	switch {
+	case err != nil || tip == "":
+		if watch != nil {
+			watch.Stop()
+		}
 		return nil, first, err
-	}
-	f.watch, f.tip = watch, nextBatch(first.Body)
-	if f.tip == "" {
-		watch.Stop()
+	case watch == nil:
+		l.refusesObservers()
 		return nil, first, nil
 	}
+	f.watch, f.tip = watch, tip
 	c.mu.Lock()
 	old := c.followers[key]
 	c.followers[key] = f
 	c.mu.Unlock()
 	if old != nil {
-		go old.end(errReplaced)
+		c.spawn(func() { old.end(errReplaced) })
 	}
-	go f.heartbeat()
+	c.spawn(f.heartbeat)
 	return f, first, nil
+}
+
+// observe is do with an observation: a request that is refused for what the server does not know comes again.
+func (l *link) observe(ctx context.Context, a ask, told func(coap.Response, error)) (coap.Response, *coap.Watch, error) {
+	for {
+		list, err := l.options(a)
+		if err != nil {
+			return coap.Response{}, nil, err
+		}
+		raw, watch, err := l.coap.Observe(ctx, coap.Request{Method: methodCodes[http.MethodGet], Options: list}, told)
+		if err != nil || !l.adapts(raw.Code, a, list) {
+			return raw, watch, err
+		}
+		if watch != nil {
+			watch.Stop()
+		}
+	}
 }
 
 var (
@@ -129,10 +153,10 @@ func (f *follower) told(raw coap.Response, err error) {
 		if err == nil {
 			err = errors.New("msc3079: a sync has no next_batch")
 		}
-		go f.end(err)
+		f.client.spawn(func() { f.end(err) })
 		return
 	case len(f.news) == maxNews:
-		go f.end(errAbandoned)
+		f.client.spawn(func() { f.end(errAbandoned) })
 		return
 	}
 	f.news = append(f.news, news{f.tip, res})

@@ -62,9 +62,10 @@ func TestEveryPathComesBack(t *testing.T) {
 }
 
 func TestBombsAreRefused(t *testing.T) {
-	bomb, _ := deflate(make([]byte, 64<<20))
+	coding := newCoding(nil)
+	bomb, _ := coding.deflate(make([]byte, 64<<20))
 	var size *shorthand.SizeError
-	if _, err := inflate(bomb, 1<<20); !errors.As(err, &size) {
+	if _, err := coding.inflate(bomb, 1<<20); !errors.As(err, &size) {
 		t.Errorf("got %v", err)
 	}
 	codec := must(NewCodec())

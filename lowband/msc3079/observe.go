@@ -31,7 +31,7 @@ func (c *conversation) observe(req *http.Request, in coap.Request) coap.Response
 		return out
 	}
 	out.Observed = true
-	go c.tell(req, in, next)
+	c.work.Go(func() { c.tell(req, in, next) })
 	return out
 }
 

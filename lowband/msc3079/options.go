@@ -35,6 +35,8 @@ const (
 	formatCBOR  = 60
 	// formatDeflated is CBOR in the deflate coding.
 	formatDeflated = 11060
+	// formatDictionary1 is the same with dictionary1. Its number is one of those for experiments.
+	formatDictionary1 = 65001
 )
 
 func find(list message.Options, id message.OptionID) ([]byte, bool) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,6 +43,7 @@ type Server struct {
 	cfg     ServerConfig
 	codec   *Codec
 	paths   paths
+	codings codings
 	records *records.Endpoint
 
 	mu   sync.Mutex // guards open
@@ -60,7 +62,7 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, codec: codec, paths: newPaths(), open: map[*conversation]struct{}{}}
+	s := &Server{cfg: cfg, codec: codec, paths: newPaths(), codings: newCodings(), open: map[*conversation]struct{}{}}
 	cfg.Records.Accept = s.accept
 	s.records, err = records.New(cfg.Records)
 	return s, err
@@ -88,6 +90,7 @@ func (s *Server) Stats() records.Stats { return s.records.Stats() }
 type conversation struct {
 	server *Server
 	coap   *coap.Association
+	work   sync.WaitGroup // what tells observers
 
 	mu      sync.Mutex // guards what follows
 	token   string     // the last one that was given
@@ -106,15 +109,30 @@ func (s *Server) accept(session *records.Session) records.Handler {
 	return records.Handler{Receive: s.cfg.Tap.Receiving(session.Addr, c.coap.Receive), Lost: c.close}
 }
 
+// close ends the conversation and waits for what it does. Whoever closes the server waits, too, where a lost session has
+// begun to.
 func (c *conversation) close() {
-	c.server.mu.Lock()
-	delete(c.server.open, c)
-	c.server.mu.Unlock()
 	c.coap.Close()
+	c.work.Wait() // begun by handlers alone, which are over
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
+	delete(c.server.open, c)
+}
+
+// accepted is the content format that a client wants; it is not ok if there is none like that here.
+func (s *Server) accepted(list message.Options) (format uint16, ok bool) {
+	n, given := uintOf(list, message.Accept)
+	if !given || n > math.MaxUint16 {
+		return formatCBOR, !given
+	}
+	return uint16(n), n == formatCBOR || s.codings[uint16(n)] != nil
 }
 
 // handle answers a client's request with what the http.Handler says.
 func (c *conversation) handle(ctx context.Context, in coap.Request) coap.Response {
+	if _, ok := c.server.accepted(in.Options); !ok {
+		return coap.Response{Code: codes.NotAcceptable} // RFC 7252, section 5.10.4
+	}
 	req, err := c.request(ctx, in)
 	if err != nil {
 		return coap.Response{Code: codes.BadRequest, Payload: []byte(err.Error()), Options: message.Options{uintOption(message.ContentFormat, formatText)}}
@@ -222,9 +240,10 @@ func (c *conversation) response(method string, res shorthand.Response, asked mes
 	if err == nil {
 		c.server.cfg.Tap.Note(true, "CBOR answer", len(item), func() string { return shorthand.Diagnose(item) })
 	}
-	if accepted, _ := uintOf(asked, message.Accept); accepted == formatDeflated && err == nil {
-		if smaller, ok := deflate(item); ok {
-			item, format = smaller, formatDeflated
+	accepted, _ := c.server.accepted(asked)
+	if coding := c.server.codings[accepted]; coding != nil && err == nil {
+		if smaller, ok := coding.deflate(item); ok {
+			item, format = smaller, accepted
 			c.server.cfg.Tap.Note(true, "deflated answer", len(item), nil)
 		}
 	}

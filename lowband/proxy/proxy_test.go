@@ -108,44 +108,6 @@ func newHomeserver(t *testing.T) http.Handler {
 	return clientapi.Handler(server)
 }
 
-// TestStepsOfAClient runs what ORIGINAL.md has measured for coap-proxy, and compares the bytes on the wire, IPv4 and UDP
-// headers included.
-func TestStepsOfAClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		air := &airtest.Air{Rate: 1000, Delay: 200 * time.Millisecond}
-		c := &client{t: t, near: both(t, air, newHomeserver(t))}
-		step := func(name string, original int, f func()) {
-			_, before := air.Used()
-			start := time.Now()
-			f()
-			_, after := air.Used()
-			t.Logf("%-28s %5d bytes, %5.1f s at 1 kbit/s; coap-proxy %d", name, after-before, time.Since(start).Seconds(), original)
-			if after-before > original {
-				t.Errorf("%s takes %d bytes, coap-proxy %d", name, after-before, original)
-			}
-		}
-		step("login with set-up", 577, func() {
-			c.token = c.do("POST", "/_matrix/client/v3/login",
-				`{"type":"m.login.password","identifier":{"type":"m.id.user","user":"matthew"},"password":"secret"}`)["access_token"].(string)
-		})
-		var room, since string
-		step("create a room", 271, func() {
-			room = c.do("POST", "/_matrix/client/v3/createRoom", `{"preset":"private_chat","name":"a room"}`)["room_id"].(string)
-		})
-		step("initial sync", 1237, func() { since = c.do("GET", "/_matrix/client/v3/sync?timeout=0", "")["next_batch"].(string) })
-		send := func(txn string) {
-			c.do("PUT", "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/send/m.room.message/"+txn,
-				`{"msgtype":"m.text","body":"35 characters of a message, exactly"}`)
-		}
-		for _, txn := range []string{"m1", "m2", "m3"} {
-			step("send a message", 338, func() { send(txn) })
-		}
-		step("incremental sync, 3 messages", 623, func() {
-			c.do("GET", "/_matrix/client/v3/sync?timeout=0&since="+url.QueryEscape(since), "")
-		})
-	})
-}
-
 func TestPreflightStaysNear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := &airtest.Air{}
