@@ -69,6 +69,14 @@ func (e *Endpoint) try(ctx context.Context, name string, req shorthand.Request) 
 		return shorthand.Response{}, err
 	}
 	defer e.finish(t)
+	res, err := e.tryIn(ctx, t, req)
+	if refused := e.refused(t); err != nil && refused != nil {
+		return res, fmt.Errorf("lowband: session with %s: %w", name, refused)
+	}
+	return res, err
+}
+
+func (e *Endpoint) tryIn(ctx context.Context, t *talk, req shorthand.Request) (shorthand.Response, error) {
 	dictionary := min(int(t.session.Hint()), shorthand.DictionaryVersion)
 	res, err := e.ask(ctx, t, req, t.table, dictionary)
 	var refused *RefusedError

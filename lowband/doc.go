@@ -5,7 +5,8 @@
 //
 //   - lowband/shorthand writes a request or an answer as CBOR with tables, references and a dictionary;
 //   - lowband/coap delivers it once, over loss, delay and little bandwidth, in blocks where it is large;
-//   - lowband/channel encrypts the datagrams (Noise IK) and knows the peer by its key, not by its address.
+//   - lowband/channel encrypts the datagrams (Noise IK; XX where the peer's key is not known yet) and knows the
+//     peer by its key, not by its address.
 //
 // Everything that a request is arrives: method, path and query in their spelling, the X-Matrix signature, the body with
 // hashes and signatures, the exact status. Of the headers, those that matter to Matrix do (package shorthand).

@@ -15,7 +15,7 @@ import (
 // Peer is where a server is and who it is.
 type Peer struct {
 	Addr net.Addr
-	Key  channel.PublicKey
+	Key  channel.PublicKey // zero where it is not known: the first contact learns it, if the Directory is a Truster
 }
 
 // Directory knows the peers. It is safe for concurrent use and does not block.
@@ -26,6 +26,13 @@ type Directory interface {
 	Name(key channel.PublicKey) (string, bool)
 	// Path says what is known of the path to a server; the zero Path for nothing.
 	Path(name string) coap.Path
+}
+
+// Truster is a Directory that may not know a peer's key.
+type Truster interface {
+	// Trust is told at the first contact which key a server has proven to be its own, and keeps it or refuses the server.
+	// Peer and Name must know a key that was kept.
+	Trust(name string, key channel.PublicKey) error
 }
 
 // Config says whose endpoint it is and what stands around it. All fields but the marked ones are needed.
@@ -41,10 +48,10 @@ type Config struct {
 	// EarlyPut lets a PUT travel with the first message of a handshake, which an attacker can replay to a peer that has
 	// restarted; a GET does so always. It is for the server-server API.
 	EarlyPut bool
-	// TellKey answers whoever asks for this end's key (channel.AskKey).
-	TellKey bool
-	Tap     Tap          // nobody is told by the zero Tap
-	Logger  *slog.Logger // nil discards
+	// Strangers answers first contacts, of peers that do not know this end's key.
+	Strangers bool
+	Tap       Tap          // nobody is told by the zero Tap
+	Logger    *slog.Logger // nil discards
 }
 
 // defaultMaxBody is enough for the state of a room of some 50,000 members.
@@ -75,13 +82,13 @@ func New(cfg Config) *Endpoint {
 	e := &Endpoint{cfg: cfg, talks: make(map[string]*talk), all: make(map[*talk]struct{})}
 	e.ctx, e.end = context.WithCancel(context.Background())
 	e.channel = channel.New(channel.Config{
-		Conn:    cfg.Conn,
-		Key:     cfg.Key,
-		Known:   func(k channel.PublicKey) bool { _, ok := cfg.Directory.Name(k); return ok },
-		Accept:  e.accept,
-		Early:   e.early,
-		TellKey: cfg.TellKey,
-		Hint:    shorthand.DictionaryVersion,
+		Conn:      cfg.Conn,
+		Key:       cfg.Key,
+		Known:     func(k channel.PublicKey) bool { _, ok := cfg.Directory.Name(k); return ok },
+		Accept:    e.accept,
+		Early:     e.early,
+		Strangers: cfg.Strangers,
+		Hint:      shorthand.DictionaryVersion,
 	})
 	return e
 }
@@ -100,7 +107,7 @@ func (e *Endpoint) Close() error {
 	}
 	e.mu.Unlock()
 	for _, t := range open {
-		e.drop(t)
+		e.drop(t, ErrClosed)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package lowband
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"meshsim/lowband/channel"
@@ -18,12 +19,17 @@ type talk struct {
 	table   *shorthand.Table
 
 	// Guarded by Endpoint.mu.
-	requests int  // of this end, under way
-	retired  bool // another one has taken its place
+	requests int   // of this end, under way
+	retired  bool  // another one has taken its place
+	reason   error // why it was dropped
 }
 
-// handshakeBytes is what the two datagrams of a handshake are longer than others.
-const handshakeBytes = 102 + 54
+const (
+	// handshakeBytes is what the two datagrams of a handshake are longer than others.
+	handshakeBytes = 102 + 54
+	// meetingBytes is what the three datagrams of a first contact add, with IPv4 and UDP headers of two of them.
+	meetingBytes = 2*(102+28) + 47
+)
 
 func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
 	t := &talk{peer: name, session: s, table: e.cfg.Coder.NewTable()}
@@ -41,9 +47,13 @@ func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
 func (e *Endpoint) path(t *talk) coap.Path {
 	p := e.cfg.Directory.Path(t.peer)
 	if established, _ := t.session.Established(); !established {
+		bytes := int64(handshakeBytes)
+		if t.session.Met() {
+			bytes = meetingBytes
+		}
 		p.Setup = p.RTT
 		if p.Rate > 0 {
-			p.Setup += time.Duration(handshakeBytes * 8 * int64(time.Second) / p.Rate)
+			p.Setup += time.Duration(bytes * 8 * int64(time.Second) / p.Rate)
 		}
 	}
 	return p
@@ -70,13 +80,13 @@ func (e *Endpoint) accept(s *channel.Session) channel.Handler {
 	}
 	e.mu.Unlock()
 	if idle {
-		go e.drop(old)
+		go e.drop(old, channel.ErrLost)
 	}
 	return e.handler(t)
 }
 
 func (e *Endpoint) handler(t *talk) channel.Handler {
-	return channel.Handler{Receive: e.cfg.Tap.Receiving(t.session.Addr, t.coap.Receive), Lost: func() { e.drop(t) }}
+	return channel.Handler{Receive: e.cfg.Tap.Receiving(t.session.Addr, t.coap.Receive), Lost: func(reason error) { e.drop(t, reason) }}
 }
 
 // begin finds or opens a session with a peer, for one request. The caller must call finish.
@@ -94,11 +104,7 @@ func (e *Endpoint) begin(name string) (*talk, error) {
 		t.requests++
 		return t, nil
 	}
-	var t *talk
-	_, err := e.channel.Dial(peer.Key, peer.Addr, func(s *channel.Session) channel.Handler {
-		t = e.newTalk(name, s)
-		return e.handler(t)
-	})
+	t, err := e.dial(name, peer)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +114,24 @@ func (e *Endpoint) begin(name string) (*talk, error) {
 	return t, nil
 }
 
+// dial makes a session; with a peer whose key is not known, one that learns it.
+func (e *Endpoint) dial(name string, peer Peer) (t *talk, err error) {
+	begin := func(s *channel.Session) channel.Handler {
+		t = e.newTalk(name, s)
+		return e.handler(t)
+	}
+	truster, ok := e.cfg.Directory.(Truster)
+	switch {
+	case peer.Key != (channel.PublicKey{}):
+		_, err = e.channel.Dial(peer.Key, peer.Addr, begin)
+	case !ok:
+		err = &UnknownPeerError{name}
+	default:
+		_, err = e.channel.Meet(peer.Addr, func(k channel.PublicKey) error { return truster.Trust(name, k) }, begin)
+	}
+	return t, err
+}
+
 // finish gives back what begin has given.
 func (e *Endpoint) finish(t *talk) {
 	e.mu.Lock()
@@ -115,13 +139,26 @@ func (e *Endpoint) finish(t *talk) {
 	idle := t.retired && t.requests == 0
 	e.mu.Unlock()
 	if idle {
-		go e.drop(t) // it waits for handlers, and the caller may be one of them
+		go e.drop(t, channel.ErrLost) // it waits for handlers, and the caller may be one of them
 	}
 }
 
-// drop ends a session and what is under way in it.
-func (e *Endpoint) drop(t *talk) {
+// refused is why a session ended, if another one would end alike: its peer is not the one that it should be.
+func (e *Endpoint) refused(t *talk) error {
 	e.mu.Lock()
+	defer e.mu.Unlock()
+	if errors.Is(t.reason, channel.ErrLost) || errors.Is(t.reason, ErrClosed) {
+		return nil
+	}
+	return t.reason
+}
+
+// drop ends a session and what is under way in it, for a reason.
+func (e *Endpoint) drop(t *talk, reason error) {
+	e.mu.Lock()
+	if t.reason == nil {
+		t.reason = reason
+	}
 	if e.talks[t.peer] == t {
 		delete(e.talks, t.peer)
 	}

@@ -24,7 +24,7 @@ const coapProxyLong = `coap-proxy puts a Matrix client and a homeserver, both as
 
 Between the two, --wire compact (the default) is CoAP and CBOR with references and a dictionary, encrypted with Noise over
 UDP: the fewest bytes, between two coap-proxies. The side beside the client needs the other's key; without --coap-key it
-asks for it and trusts whoever answers.
+trusts whoever it meets first at that address, says so, keeps the key in --known-keys, and refuses any other from then on.
 
 --wire standard is MSC3079 as it is proposed, over DTLS 1.2 with a pre-shared key (--psk) or a certificate (--cert): one
 side may be somebody else's client or server.`
@@ -44,6 +44,7 @@ const coapProxyExamples = `  meshsim coap-proxy --http-target http://localhost:8
 // proxyOptions are the flags of coap-proxy.
 type proxyOptions struct {
 	listen, coapTarget, coapKey string // beside the client
+	knownKeys                   string
 	httpTarget, coap, keyFile   string // beside the homeserver
 	rate                        int64  // bit/s
 	rtt                         time.Duration
@@ -64,7 +65,8 @@ func newCoapProxy() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8888", "serve HTTP to clients at this `address`")
 	f.StringVar(&o.coapTarget, "coap-target", "", "`address` of the other side, beside the homeserver")
-	f.StringVar(&o.coapKey, "coap-key", "", "its `key`; absent, it is asked for and trusted")
+	f.StringVar(&o.coapKey, "coap-key", "", "its `key`; absent, it is learned at the first contact and trusted")
+	f.StringVar(&o.knownKeys, "known-keys", "", "keep the keys that were learned in this `file`; absent, one in your configuration directory")
 	f.StringVar(&o.httpTarget, "http-target", "", "`URL` of the homeserver")
 	f.StringVar(&o.coap, "coap", ":5683", "serve the other side at this UDP `address`")
 	f.StringVar(&o.keyFile, "key-file", "", "keep this side's key in this `file`; absent, it is a new one each time")
@@ -191,27 +193,11 @@ func (o *proxyOptions) newNear(ctx context.Context, out io.Writer, w *watch, con
 	if o.standard.on() {
 		return o.nearStandard(out, w, tap, conn, target)
 	}
-	key, err := o.farKey(ctx, conn, target, out)
-	if err != nil {
+	cfg := proxy.NearConfig{Conn: w.conn(conn), Far: target, Path: o.path(), Tap: tap}
+	if err := o.identify(&cfg, out); err != nil {
 		return nil, err
 	}
-	return proxy.NewNear(proxy.NearConfig{Conn: w.conn(conn), Far: target, Key: key, Path: o.path(), Tap: tap})
-}
-
-// farKey is the key of the other side: as it was given, or as the other side tells it.
-func (o *proxyOptions) farKey(ctx context.Context, conn net.PacketConn, target net.Addr, out io.Writer) (channel.PublicKey, error) {
-	if o.coapKey != "" {
-		key, err := channel.ParsePublicKey(o.coapKey)
-		if err != nil {
-			return key, fmt.Errorf("--coap-key: %w", err)
-		}
-		return key, nil
-	}
-	key, err := proxy.Trust(ctx, conn, target)
-	if err == nil {
-		fmt.Fprintf(out, "trusting on first use: --coap-key %v\n", key)
-	}
-	return key, err
+	return proxy.NewNear(cfg)
 }
 
 // untilDone serves until ctx ends or serving fails.

@@ -18,6 +18,13 @@ import (
 // startProxy runs coap-proxy and returns the groups of the pattern in the first lines that it prints.
 func startProxy(t *testing.T, pattern string, lines int, args ...string) []string {
 	t.Helper()
+	groups, _ := startTalkingProxy(t, pattern, lines, args...)
+	return groups
+}
+
+// startTalkingProxy is startProxy, and returns what is printed later, line by line.
+func startTalkingProxy(t *testing.T, pattern string, lines int, args ...string) (groups []string, more <-chan string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
@@ -47,10 +54,16 @@ func startProxy(t *testing.T, pattern string, lines int, args ...string) []strin
 	if found == nil {
 		t.Fatalf("printed %q", text.String())
 	}
-	return found[1:]
+	later := make(chan string, 100)
+	go func() {
+		for line, err := in.ReadString('\n'); err == nil; line, err = in.ReadString('\n') {
+			later <- line
+		}
+	}()
+	return found[1:], later
 }
 
-// TestTwoCommandsConnectAClient: with a key that is given, after the far side has restarted, and with one that is asked for.
+// TestTwoCommandsConnectAClient: with a key that is given, after the far side has restarted, and with one that is learned, which is known the next time.
 func TestTwoCommandsConnectAClient(t *testing.T) {
 	homeserver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -67,23 +80,78 @@ func TestTwoCommandsConnectAClient(t *testing.T) {
 		t.Errorf("the key changes from %s to %s", first[1], second[1])
 	}
 	near := startProxy(t, `at (http\S+)`, 1, "--coap-target", first[0], "--coap-key", first[1], "--listen", "127.0.0.1:0")
-	asked := startProxy(t, `first use: --coap-key (\S+)\nclients are served at (http\S+)`, 2, "--coap-target", second[0], "--listen", "127.0.0.1:0")
-	if asked[0] != first[1] {
-		t.Errorf("was told the key %s", asked[0])
+	known := filepath.Join(t.TempDir(), "new", "keys")
+	asks := []string{"--coap-target", second[0], "--listen", "127.0.0.1:0", "--known-keys", known}
+	stranger, more := startTalkingProxy(t, `at (http\S+)`, 1, asks...)
+	client := http.Client{Timeout: time.Minute}
+	for _, base := range []string{near[0], stranger[0]} {
+		if status, body := fetch(t, &client, base+"/_matrix/client/v3/sync?since=a%20b"); status != http.StatusOK || body != `{"uri":"/_matrix/client/v3/sync?since=a%20b"}` {
+			t.Errorf("got %d %s", status, body)
+		}
 	}
-	client := http.Client{Timeout: 20 * time.Second}
-	for _, base := range []string{near[0], asked[1]} {
-		res, err := client.Get(base + "/_matrix/client/v3/sync?since=a%20b")
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if want := `{"uri":"/_matrix/client/v3/sync?since=a%20b"}`; string(body) != want {
-			t.Errorf("got %s", body)
-		}
+	if line := <-more; !strings.Contains(line, "first use: --coap-key "+first[1]) {
+		t.Errorf("said %q", line)
+	}
+	again := startProxy(t, `earlier contact \S+ --coap-key (\S+)\n[^\n]* at (http\S+)`, 2, asks...)
+	if status, body := fetch(t, &client, again[1]+"/_matrix/client/versions"); again[0] != first[1] || status != http.StatusOK {
+		t.Errorf("with the key %s: %d %s", again[0], status, body)
 	}
 	client.CloseIdleConnections()
+}
+
+func fetch(t *testing.T, c *http.Client, url string) (status int, body string) {
+	t.Helper()
+	res, err := c.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+// TestAnotherKeyIsRefused: of one that was given, and of one that was learned; both keys and the remedy are said, on the
+// terminal and to the client.
+func TestAnotherKeyIsRefused(t *testing.T) {
+	far := startProxy(t, `at (\S+) for[\s\S]*--coap-key (\S+)`, 2, "--http-target", "http://127.0.0.1:1", "--coap", "127.0.0.1:0")
+	const other = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+	known := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(known, []byte("# kept by hand\n"+far[0]+" "+other+" 2026-01-01\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for remedy, how := range map[string]string{"delete the line of " + far[0] + " in " + known: "--known-keys=" + known, "--coap-key " + far[1]: "--coap-key=" + other} {
+		near, more := startTalkingProxy(t, `at (http\S+)`, map[bool]int{true: 2, false: 1}[strings.HasPrefix(how, "--known")], "--coap-target", far[0], "--listen", "127.0.0.1:0", how)
+		client := http.Client{Timeout: time.Minute}
+		status, body := fetch(t, &client, near[0]+"/_matrix/client/versions")
+		line := <-more
+		for _, text := range []string{body, line} {
+			for _, part := range []string{other, far[1], remedy} {
+				if status != http.StatusBadGateway || !strings.Contains(text, part) {
+					t.Errorf("%s: %d, %q does not say %q", how, status, text, part)
+				}
+			}
+		}
+		client.CloseIdleConnections()
+	}
+}
+
+func TestKnownKeysAreReadStrictly(t *testing.T) {
+	for text, says := range map[string]string{
+		"a:1\n":                    "line 1",
+		"b:1 00\n# x\na:1 12 x\n":  `"12"`,
+		strings.Repeat("x", 2<<20): "larger",
+	} {
+		k := &knownKeys{filepath.Join(t.TempDir(), "keys")}
+		if err := os.WriteFile(k.file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.find("a:1"); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
 }
 
 func TestCoapProxyFlags(t *testing.T) {

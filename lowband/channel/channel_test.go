@@ -23,6 +23,7 @@ type side struct {
 	got      []string
 	sessions []*Session
 	lost     int
+	reason   error // of the last one that was lost
 	reply    func(s *Session, datagram string)
 }
 
@@ -40,10 +41,11 @@ func (d *side) handler(s *Session) Handler {
 				reply(s, string(b))
 			}
 		},
-		Lost: func() {
+		Lost: func(reason error) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.lost++
+			d.reason = reason
 		},
 	}
 }
@@ -62,8 +64,15 @@ func isEarly(b []byte) bool { return len(b) > 0 && b[0] != '!' }
 
 func open(t *testing.T, conn net.PacketConn, key Key, known func(PublicKey) bool) *side {
 	t.Helper()
-	d := &side{key: key}
-	d.Endpoint = New(Config{Conn: conn, Key: key, Known: known, Accept: d.handler, Early: isEarly, Hint: 7})
+	return openConfig(t, Config{Conn: conn, Key: key, Known: known})
+}
+
+// openConfig makes an endpoint of which the test does not say everything.
+func openConfig(t *testing.T, cfg Config) *side {
+	t.Helper()
+	d := &side{key: cfg.Key}
+	cfg.Accept, cfg.Early, cfg.Hint = d.handler, isEarly, 7
+	d.Endpoint = New(cfg)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -397,20 +406,33 @@ func FuzzTake(f *testing.F) {
 	f.Add(append([]byte{kindHello}, make([]byte, helloOverhead)...))
 	f.Add(append([]byte{kindWelcome}, make([]byte, 80)...))
 	f.Add([]byte{kindUnknown, 0, 0})
+	f.Add([]byte{kindUnreadable, 0, 0})
+	f.Add(append([]byte{kindFirst}, make([]byte, firstLen-1)...))
+	f.Add(append([]byte{kindSecond}, make([]byte, secondLen-1)...))
+	f.Add(append([]byte{kindThird}, make([]byte, thirdOverhead)...))
 	key := newKey(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		air := &airtest.Air{}
-		e := New(Config{Conn: air.Open("x"), Key: key, Known: anybody, Early: isEarly,
-			Accept: func(*Session) Handler { return Handler{Receive: func([]byte) {}, Lost: func() {}} }})
+		e := New(Config{Conn: air.Open("x"), Key: key, Known: anybody, Early: isEarly, Strangers: true,
+			Accept: func(*Session) Handler { return Handler{Receive: func([]byte) {}, Lost: func(error) {}} }})
 		defer e.Close()
 		s, err := e.Dial(key.Public(), airtest.Addr("y"), func(*Session) Handler { return Handler{Receive: func([]byte) { t.Error("took a forgery") }} })
 		if err != nil {
 			t.Fatal(err)
 		}
+		trust := func(PublicKey) error { t.Error("was asked to trust a forgery"); return nil }
+		m, err := e.Meet(airtest.Addr("y"), trust, func(*Session) Handler { return Handler{Receive: func([]byte) { t.Error("took a forgery") }} })
+		if err != nil {
+			t.Fatal(err)
+		}
 		s.Send([]byte("x"))
+		m.Send([]byte("x"))
 		e.take(b, airtest.Addr("z"))
-		if len(b) > 2 {
-			b[1], b[2] = byte(s.own>>8), byte(s.own)
+		if len(b) <= 2 {
+			return
+		}
+		for _, own := range []id{s.own, m.own} {
+			b[1], b[2] = byte(own>>8), byte(own)
 			e.take(b, airtest.Addr("z"))
 		}
 	})

@@ -10,14 +10,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/flynn/noise"
 )
 
 // Handler is what a session's user hangs into it.
 type Handler struct {
 	// Receive takes a datagram of the peer, which is the callee's to keep. Calls do not overlap.
 	Receive func(datagram []byte)
-	// Lost is called once when the session has broken, on a goroutine of its own; not after Close.
-	Lost func()
+	// Lost is called once when the session has broken, on a goroutine of its own; not after Close. The reason is ErrLost,
+	// a *KeyChangedError, or what Meet was told of a key.
+	Lost func(reason error)
 }
 
 // Config says what an endpoint is given. All fields but the last two are needed.
@@ -30,8 +33,8 @@ type Config struct {
 	Accept func(*Session) Handler
 	// Early tells whether a datagram may go with the first message of a handshake, which can be replayed.
 	Early func(datagram []byte) bool
-	// TellKey answers whoever asks for this end's static key.
-	TellKey bool
+	// Strangers answers those who do not know this end's key: they learn it, and are then asked for theirs.
+	Strangers bool
 	// Hint is told to peers in the handshake; its meaning is the user's.
 	Hint byte
 }
@@ -74,6 +77,7 @@ type Endpoint struct {
 	hellos   map[ephemeral]*Session // that peers have begun
 	peers    map[PublicKey]*peerState
 	accepted []*Session // that peers have begun, oldest first
+	visitors []*visitor // oldest first
 	stamped  uint64
 	closed   bool
 }
@@ -149,13 +153,23 @@ var ErrClosed = errors.New("channel: the endpoint is closed")
 // ErrFull is returned by Dial when all ids of sessions are taken.
 var ErrFull = errors.New("channel: too many sessions: 60,000 are open")
 
+// ErrLost is the reason of a session that the peer has forgotten, or that is silent.
+var ErrLost = errors.New("channel: the peer does not know the session any more")
+
 // Dial makes a session to a peer. Nothing is sent before the first Send.
 func (e *Endpoint) Dial(peer PublicKey, addr net.Addr, h func(*Session) Handler) (*Session, error) {
-	handshake, err := newHandshake(e.cfg.Key, true, &peer)
-	if err != nil {
+	return e.dial(&Session{endpoint: e, peer: peer, addr: addr, dialled: true}, noise.HandshakeIK, h)
+}
+
+func (e *Endpoint) dial(s *Session, pattern noise.HandshakePattern, h func(*Session) Handler) (*Session, error) {
+	var known *PublicKey
+	if s.trust == nil {
+		known = &s.peer
+	}
+	var err error
+	if s.handshake, err = newHandshake(e.cfg.Key, pattern, true, known); err != nil {
 		return nil, err
 	}
-	s := &Session{endpoint: e, peer: peer, addr: addr, handshake: handshake, dialled: true}
 	handler := h(s)
 	s.receive, s.lost = handler.Receive, handler.Lost
 	if err := e.register(s); err != nil {
@@ -166,25 +180,45 @@ func (e *Endpoint) Dial(peer PublicKey, addr net.Addr, h func(*Session) Handler)
 
 const maxIDs = 60_000
 
-// register gives a session an id that no other has; it is random, so that ids are not guessed.
-func (e *Endpoint) register(s *Session) error {
+// register gives a session an id.
+func (e *Endpoint) register(s *Session) (err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return ErrClosed
 	}
+	if s.own, err = e.freeIDLocked(); err != nil {
+		return err
+	}
+	e.sessions[s.own] = s
+	return nil
+}
+
+// enter takes a session that has an id.
+func (e *Endpoint) enter(s *Session) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	e.sessions[s.own] = s
+	return nil
+}
+
+// freeIDLocked finds an id that nobody has; it is random, so that ids are not guessed.
+func (e *Endpoint) freeIDLocked() (id, error) {
 	if len(e.sessions) >= maxIDs {
-		return ErrFull
+		return 0, ErrFull
 	}
 	for {
 		var b [idLen]byte
 		if _, err := rand.Read(b[:]); err != nil {
-			return err
+			return 0, err
 		}
-		s.own = id(binary.BigEndian.Uint16(b[:]))
-		if e.sessions[s.own] == nil {
-			e.sessions[s.own] = s
-			return nil
+		own := id(binary.BigEndian.Uint16(b[:]))
+		taken := slices.ContainsFunc(e.visitors, func(v *visitor) bool { return v.own == own })
+		if !taken && e.sessions[own] == nil {
+			return own, nil
 		}
 	}
 }
@@ -198,9 +232,9 @@ func (e *Endpoint) forget(s *Session) {
 	isThis := func(other *Session) bool { return other == s }
 	if !s.dialled {
 		e.accepted = slices.DeleteFunc(e.accepted, isThis)
-	}
-	if p := e.peers[s.peer]; p != nil {
-		p.accepted = slices.DeleteFunc(p.accepted, isThis)
+		if p := e.peers[s.peer]; p != nil {
+			p.accepted = slices.DeleteFunc(p.accepted, isThis)
+		}
 	}
 	if e.hellos[s.begunBy] == s {
 		delete(e.hellos, s.begunBy)
@@ -278,12 +312,30 @@ func (e *Endpoint) take(b []byte, from net.Addr) {
 		e.lookAway(id(binary.BigEndian.Uint16(b[1:])))
 	case len(b) >= helloOverhead && b[0] == kindHello:
 		e.greeted(b, from)
-	case len(b) >= welcomeHeader && b[0] == kindWelcome:
+	case len(b) >= welcomeOverhead && b[0] == kindWelcome:
 		if s := e.find(id(binary.BigEndian.Uint16(b[1:]))); s != nil {
 			s.welcomed(b, from)
 		}
-	case len(b) == askLen && b[0] == kindAsk && e.cfg.TellKey:
-		e.tell(b, from)
+	default:
+		e.takeFirst(b, from)
+	}
+}
+
+// takeFirst sorts a datagram of those who do not know each other's keys.
+func (e *Endpoint) takeFirst(b []byte, from net.Addr) {
+	switch {
+	case len(b) == firstLen && b[0] == kindFirst && e.cfg.Strangers:
+		e.met(b, from)
+	case len(b) == secondLen && b[0] == kindSecond:
+		if s := e.find(id(binary.BigEndian.Uint16(b[1:]))); s != nil && s.dialled {
+			s.shown(b, from)
+		}
+	case len(b) >= thirdOverhead && b[0] == kindThird && e.cfg.Strangers:
+		e.introduced(b, from)
+	case len(b) == helloHeader && b[0] == kindUnreadable:
+		if s := e.find(id(binary.BigEndian.Uint16(b[1:]))); s != nil && s.dialled {
+			s.doubted()
+		}
 	default:
 		e.count.refused.Add(1)
 	}
@@ -309,13 +361,16 @@ func (e *Endpoint) greeted(b []byte, from net.Addr) {
 		s.repeatWelcome(from)
 		return
 	}
-	handshake, err := newHandshake(e.cfg.Key, false, nil)
+	handshake, err := newHandshake(e.cfg.Key, noise.HandshakeIK, false, nil)
 	if err != nil {
 		return
 	}
 	payload, _, _, err := handshake.ReadMessage(nil, b[helloHeader:])
 	if err != nil || len(payload) < timeLen+1 {
 		e.count.refused.Add(1)
+		if e.cfg.Strangers {
+			e.write([]byte{kindUnreadable, b[1], b[2]}, from)
+		}
 		return
 	}
 	peer := PublicKey(handshake.PeerStatic())
@@ -370,7 +425,7 @@ func (e *Endpoint) accept(s *Session) {
 	e.hellos[s.begunBy] = s
 	e.mu.Unlock()
 	if oldest != nil {
-		oldest.lose()
+		oldest.lose(ErrLost)
 	}
 }
 

@@ -55,13 +55,28 @@ func ParsePublicKey(text string) (PublicKey, error) {
 	return PublicKey(raw), nil
 }
 
+// validPoint tells whether a public key leads to a secret: the points of low order do not (RFC 7748, section 6.1). A
+// handshake that has met one cannot go on, so whoever can guess a session's id could end it with one.
+func validPoint(public []byte) bool {
+	k, err := ecdh.X25519().NewPublicKey(public)
+	if err != nil {
+		return false
+	}
+	scalar, err := ecdh.X25519().NewPrivateKey(make([]byte, 32)) // any will do: it is made a multiple of the cofactor
+	if err != nil {
+		return false
+	}
+	_, err = scalar.ECDH(k)
+	return err == nil
+}
+
 // prologue binds a handshake to this protocol and version.
 var prologue = []byte("meshsim lowband 1")
 
-func newHandshake(k Key, initiator bool, peer *PublicKey) (*noise.HandshakeState, error) {
+func newHandshake(k Key, pattern noise.HandshakePattern, initiator bool, peer *PublicKey) (*noise.HandshakeState, error) {
 	cfg := noise.Config{
 		CipherSuite:   noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s),
-		Pattern:       noise.HandshakeIK,
+		Pattern:       pattern,
 		Initiator:     initiator,
 		Prologue:      prologue,
 		StaticKeypair: k.pair,

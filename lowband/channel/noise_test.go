@@ -11,11 +11,11 @@ func newHandshakePair(t *testing.T) (sender, receiver *noise.CipherState) {
 	t.Helper()
 	a, b := newKey(t), newKey(t)
 	peer := b.Public()
-	initiator, err := newHandshake(a, true, &peer)
+	initiator, err := newHandshake(a, noise.HandshakeIK, true, &peer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	responder, err := newHandshake(b, false, nil)
+	responder, err := newHandshake(b, noise.HandshakeIK, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

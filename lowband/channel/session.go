@@ -12,10 +12,14 @@ import (
 
 // The first byte of a datagram.
 const (
-	kindHello   = 0x01
-	kindWelcome = 0x02
-	kindUnknown = 0x03
-	kindData    = 0x40
+	kindHello      = 0x01
+	kindWelcome    = 0x02
+	kindUnknown    = 0x03
+	kindUnreadable = 0x04
+	kindFirst      = 0x05
+	kindSecond     = 0x06
+	kindThird      = 0x07
+	kindData       = 0x40
 )
 
 // Lengths in bytes.
@@ -26,6 +30,8 @@ const (
 	dataHeader    = 1 + idLen + 2
 	tagLen        = 16
 	timeLen       = 6
+	// welcomeOverhead: an ephemeral key, the hint and the payload's tag.
+	welcomeOverhead = welcomeHeader + 32 + 1 + tagLen
 	// helloOverhead: an ephemeral key, a static key and its tag, the time, the hint and the payload's tag.
 	helloOverhead = helloHeader + 32 + 48 + timeLen + 1 + tagLen
 )
@@ -40,23 +46,30 @@ type id uint16
 
 // Session is a channel to one peer. It is safe for concurrent use.
 //
-//	dialled -> greeting -> established -> ended
-//	           accepted -/
+//	dialled -> greeting -----------------> established -> ended
+//	                    \-> introduced -/  /
+//	accepted -----------------------------/
+//
+// It is introduced when it has met its peer, until that is heard again.
 type Session struct {
 	endpoint *Endpoint
-	peer     PublicKey
 	own      id // datagrams for this session carry it
 	dialled  bool
-	begunBy  ephemeral // of the peer, where it has begun the session
+	begunBy  ephemeral             // of the peer, where it has begun the session
+	trust    func(PublicKey) error // of a session that meets its peer
 
 	mu         sync.Mutex // guards what follows
+	peer       PublicKey  // set from the beginning, or once the peer was met
 	addr       net.Addr
 	remote     id                    // set before the session is established, and not after
 	handshake  *noise.HandshakeState // nil once established
-	hello      []byte                // as sent, while it may be repeated
+	hello      []byte                // as sent, while it may be repeated; the first message or the third of one that meets its peer
 	early      []byte                // what hello carries
 	queue      [][]byte
-	welcome    []byte // as sent
+	probe      *noise.HandshakeState // asks a peer that cannot read the hello for its key
+	welcome    []byte                // as sent
+	third      []byte                // as received, until the peer has heard an answer
+	first      []byte                // what third carries
 	out        sealing
 	in         opening
 	unanswered bool // whether something was sent since the peer was last heard
@@ -64,11 +77,15 @@ type Session struct {
 	peerHint   byte
 	ended      bool
 	receive    func([]byte)
-	lost       func()
+	lost       func(error)
 }
 
-// Peer returns the peer's static key.
-func (s *Session) Peer() PublicKey { return s.peer }
+// Peer returns the peer's static key, the zero key before it was met.
+func (s *Session) Peer() PublicKey {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peer
+}
 
 // Addr is where datagrams go to. It must not be called with what Send waits for held.
 func (s *Session) Addr() net.Addr {
@@ -91,7 +108,7 @@ func (s *Session) Hint() byte {
 func (s *Session) Established() (bool, time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.handshake == nil, s.lastHeard
+	return s.handshake == nil && s.hello == nil, s.lastHeard
 }
 
 // Move changes the address that datagrams go to. The peer's own datagrams change it, too.
@@ -107,11 +124,11 @@ func (s *Session) Send(datagram []byte) {
 	defer s.mu.Unlock()
 	switch {
 	case s.ended:
+	case s.dialled && (s.handshake != nil || s.hello != nil):
+		s.greetLocked(datagram)
 	case s.handshake == nil:
 		s.unanswered = true
 		s.dataLocked(datagram)
-	case s.dialled:
-		s.greetLocked(datagram)
 	default:
 		s.welcomeLocked(datagram)
 	}
@@ -124,7 +141,7 @@ func (s *Session) Silent(since time.Time) {
 	lost := !s.ended && s.handshake == nil && s.lastHeard.Before(since)
 	s.mu.Unlock()
 	if lost {
-		s.lose()
+		s.lose(ErrLost)
 	}
 }
 
@@ -139,13 +156,8 @@ func (s *Session) dataLocked(datagram []byte) {
 // greetLocked sends the first message of the handshake, or sends it again when the caller sends again what it waits
 // for.
 func (s *Session) greetLocked(datagram []byte) {
-	if s.hello == nil {
-		if s.endpoint.cfg.Early(datagram) {
-			s.early = bytes.Clone(datagram)
-		}
-		if !s.makeHelloLocked() {
-			return
-		}
+	if s.hello == nil && !s.beginLocked(datagram) {
+		return
 	}
 	repeated := s.early != nil && bytes.Equal(datagram, s.early)
 	for _, q := range s.queue {
@@ -160,6 +172,17 @@ func (s *Session) greetLocked(datagram []byte) {
 		}
 		s.queue = append(s.queue, bytes.Clone(datagram))
 	}
+}
+
+// beginLocked makes the first datagram of the handshake.
+func (s *Session) beginLocked(datagram []byte) bool {
+	if s.trust != nil {
+		return s.makeFirstLocked()
+	}
+	if s.endpoint.cfg.Early(datagram) {
+		s.early = bytes.Clone(datagram)
+	}
+	return s.makeHelloLocked()
 }
 
 func (s *Session) makeHelloLocked() bool {
@@ -179,7 +202,7 @@ func (s *Session) makeHelloLocked() bool {
 
 // welcomeLocked answers a hello; the datagram goes with it.
 func (s *Session) welcomeLocked(datagram []byte) {
-	b := append(make([]byte, 0, welcomeHeader+32+tagLen+1+len(datagram)+tagLen), kindWelcome)
+	b := append(make([]byte, 0, welcomeOverhead+len(datagram)), kindWelcome)
 	b = binary.BigEndian.AppendUint16(b, uint16(s.remote))
 	b = binary.BigEndian.AppendUint16(b, uint16(s.own))
 	payload := append([]byte{s.endpoint.cfg.Hint}, datagram...)
@@ -202,8 +225,12 @@ func (s *Session) establishLocked(in, out *noise.CipherState) {
 
 // welcomed completes the handshake at the side that began it.
 func (s *Session) welcomed(datagram []byte, from net.Addr) {
+	if !validPoint(datagram[welcomeHeader : welcomeHeader+32]) {
+		s.endpoint.count.refused.Add(1)
+		return
+	}
 	s.mu.Lock()
-	if s.ended || s.handshake == nil || s.hello == nil || !s.dialled {
+	if s.ended || s.handshake == nil || s.hello == nil || !s.dialled || s.trust != nil {
 		s.mu.Unlock()
 		return
 	}
@@ -217,10 +244,7 @@ func (s *Session) welcomed(datagram []byte, from net.Addr) {
 	s.peerHint = payload[0]
 	s.addr = from
 	s.establishLocked(in, out)
-	for _, q := range s.queue {
-		s.dataLocked(q)
-	}
-	s.queue, s.hello, s.early = nil, nil, nil
+	s.confirmedLocked()
 	receive := s.receive
 	s.mu.Unlock()
 	if len(payload) > 1 {
@@ -247,7 +271,10 @@ func (s *Session) data(datagram []byte, from net.Addr) {
 	}
 	s.unanswered = false
 	s.lastHeard = time.Now()
-	s.welcome = nil // the peer has it
+	s.welcome, s.third, s.first = nil, nil, nil // the peer has the answer
+	if s.hello != nil {
+		s.confirmedLocked()
+	}
 	receive := s.receive
 	s.mu.Unlock()
 	receive(plain)
@@ -259,21 +286,21 @@ func (s *Session) unknown() {
 	believe := !s.ended && s.handshake == nil && s.unanswered && s.endpoint.mayBelieve(s.peer)
 	s.mu.Unlock()
 	if believe {
-		s.lose()
+		s.lose(ErrLost)
 	}
 }
 
-// lose ends the session and says so, once.
-func (s *Session) lose() {
+// lose ends the session and says why, once.
+func (s *Session) lose(reason error) {
 	if lost := s.close(); lost != nil {
-		go lost()
+		go lost(reason)
 	}
 }
 
 // Close forgets the session. The peer is not told. It is idempotent.
 func (s *Session) Close() { s.close() }
 
-func (s *Session) close() (lost func()) {
+func (s *Session) close() (lost func(error)) {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
@@ -282,6 +309,7 @@ func (s *Session) close() (lost func()) {
 	s.ended = true
 	lost = s.lost
 	s.queue, s.hello, s.early, s.welcome = nil, nil, nil, nil
+	s.probe, s.third, s.first = nil, nil, nil
 	s.mu.Unlock()
 	s.endpoint.forget(s)
 	return lost

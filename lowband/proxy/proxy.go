@@ -6,14 +6,16 @@
 package proxy
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"sync"
 	"time"
 
 	"meshsim/lowband"
@@ -29,15 +31,24 @@ const farName = "homeserver"
 type NearConfig struct {
 	Conn net.PacketConn // the proxy closes it
 	Far  net.Addr
-	Key  channel.PublicKey // of the far side
+	Key  channel.PublicKey // of the far side; zero where it is not known
 	Path coap.Path         // what is known of the link; the zero Path for nothing
 	Tap  lowband.Tap
+
+	// Trust is told at the first contact, where Key is zero, which key the far side has proven to be its own. Its error
+	// refuses the far side.
+	Trust func(channel.PublicKey) error
+	// Changed is told when the far side has another key than Key, and says to clients what to do; nil for nothing.
+	Changed func(*channel.KeyChangedError) (remedy string)
 }
 
 // Near is the side of the clients. It is an http.Handler.
 //
 //	NewNear -> (Serve, ServeHTTP) -> Close
-type Near struct{ endpoint nearEnd }
+type Near struct {
+	endpoint nearEnd
+	changed  func(*channel.KeyChangedError) string
+}
 
 // nearEnd is what carries requests to the far side.
 type nearEnd interface {
@@ -53,8 +64,8 @@ func NewNear(c NearConfig) (*Near, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Near{endpoint: lowband.New(lowband.Config{
-		Name: "client", Conn: c.Conn, Key: key, Directory: nearDirectory{c}, Handler: http.NotFoundHandler(), Coder: shorthand.NewCoder(),
+	return &Near{changed: c.Changed, endpoint: lowband.New(lowband.Config{
+		Name: "client", Conn: c.Conn, Key: key, Directory: &nearDirectory{c: c, key: c.Key}, Handler: http.NotFoundHandler(), Coder: shorthand.NewCoder(),
 		Tap: c.Tap,
 	})}, nil
 }
@@ -75,13 +86,22 @@ func (n *Near) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	out.URL.Host = farName
 	res, err := n.endpoint.RoundTrip(out)
 	if err != nil {
-		unreachable(w, err)
+		unreachable(w, n.remedied(err))
 		return
 	}
 	defer res.Body.Close()
 	maps.Copy(w.Header(), res.Header)
 	w.WriteHeader(res.StatusCode)
 	_, _ = io.Copy(w, res.Body) // fails when the client has gone
+}
+
+// remedied adds to an error what can be done about it.
+func (n *Near) remedied(err error) error {
+	changed, ok := errors.AsType[*channel.KeyChangedError](err)
+	if !ok || n.changed == nil {
+		return err
+	}
+	return fmt.Errorf("%w. %s", err, n.changed(changed))
 }
 
 // allowEveryOrigin sets what browsers need (client-server specification, "Web Browser Clients").
@@ -99,18 +119,51 @@ func unreachable(w http.ResponseWriter, err error) {
 }
 
 // nearDirectory knows the far side alone.
-type nearDirectory struct{ c NearConfig }
+type nearDirectory struct {
+	c NearConfig
+
+	mu  sync.Mutex // guards what follows
+	key channel.PublicKey
+}
+
+var _ lowband.Truster = (*nearDirectory)(nil)
 
 // Peer implements lowband.Directory.
-func (d nearDirectory) Peer(name string) (lowband.Peer, bool) {
-	return lowband.Peer{Addr: d.c.Far, Key: d.c.Key}, name == farName
+func (d *nearDirectory) Peer(name string) (lowband.Peer, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return lowband.Peer{Addr: d.c.Far, Key: d.key}, name == farName
 }
 
 // Name implements lowband.Directory.
-func (d nearDirectory) Name(key channel.PublicKey) (string, bool) { return farName, key == d.c.Key }
+func (d *nearDirectory) Name(key channel.PublicKey) (string, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return farName, key == d.key
+}
 
 // Path implements lowband.Directory.
-func (d nearDirectory) Path(string) coap.Path { return d.c.Path }
+func (d *nearDirectory) Path(string) coap.Path { return d.c.Path }
+
+// Trust implements lowband.Truster.
+func (d *nearDirectory) Trust(_ string, key channel.PublicKey) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.key != (channel.PublicKey{}) && d.key != key { // two first contacts at once
+		return &channel.KeyChangedError{Known: d.key, Now: key}
+	}
+	if d.c.Trust == nil {
+		return errors.New("proxy: the far side's key is not known, and nobody says whether to trust it")
+	}
+	if d.key == key {
+		return nil
+	}
+	if err := d.c.Trust(key); err != nil {
+		return err
+	}
+	d.key = key
+	return nil
+}
 
 // FarConfig says where the homeserver is.
 type FarConfig struct {
@@ -137,12 +190,12 @@ type farEnd interface {
 	Close() error
 }
 
-// NewFar makes the side of the homeserver. It starts nothing. It tells its key to whoever asks.
+// NewFar makes the side of the homeserver. It starts nothing. Who does not know its key learns it at the first contact.
 func NewFar(c FarConfig) *Far {
 	f := &Far{}
 	f.endpoint = lowband.New(lowband.Config{
 		Name: c.Target.Host, Conn: c.Conn, Key: c.Key, Directory: farDirectory{c.Path}, Handler: f.passOn(c.Target, c.Transport),
-		Coder: shorthand.NewCoder(), TellKey: true, Tap: c.Tap,
+		Coder: shorthand.NewCoder(), Strangers: true, Tap: c.Tap,
 	})
 	return f
 }
@@ -192,9 +245,3 @@ func (farDirectory) Name(key channel.PublicKey) (string, bool) { return key.Stri
 
 // Path implements lowband.Directory.
 func (d farDirectory) Path(string) coap.Path { return d.path }
-
-// Trust asks the far side at an address for its key. Whoever answers is believed, so the key should be shown and given
-// the next time.
-func Trust(ctx context.Context, conn net.PacketConn, far net.Addr) (channel.PublicKey, error) {
-	return channel.AskKey(ctx, conn, far)
-}

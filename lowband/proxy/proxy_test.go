@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"meshsim/homeserver"
 	"meshsim/homeserver/clientapi"
@@ -133,7 +131,7 @@ func TestFarSideIsSilent(t *testing.T) {
 	})
 }
 
-// TestOverRealSockets asks for the key first, as a client does that does not have it.
+// TestOverRealSockets learns the key at the first contact, as one does that was not given it.
 func TestOverRealSockets(t *testing.T) {
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -160,13 +158,11 @@ func TestOverRealSockets(t *testing.T) {
 	far := NewFar(FarConfig{Conn: farConn, Key: key, Target: to})
 	defer far.Close()
 	go func() { _ = far.Serve() }()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	got, err := Trust(ctx, nearConn, farConn.LocalAddr())
-	if err != nil || got != key.Public() {
-		t.Fatalf("got key %v, %v", got, err)
-	}
-	near, err := NewNear(NearConfig{Conn: nearConn, Far: farConn.LocalAddr(), Key: got})
+	trusted := make(chan channel.PublicKey, 1)
+	near, err := NewNear(NearConfig{Conn: nearConn, Far: farConn.LocalAddr(), Trust: func(k channel.PublicKey) error {
+		trusted <- k
+		return nil
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +173,42 @@ func TestOverRealSockets(t *testing.T) {
 	if want := `{"A":"` + strings.Repeat("B", 3000) + `"}`; w.Body.String() != want {
 		t.Errorf("got %d %.100s", w.Code, w.Body)
 	}
+	if got := <-trusted; got != key.Public() {
+		t.Errorf("was told the key %v", got)
+	}
+}
+
+// TestAChangedKeyIsSaid: the client hears both keys and what to do.
+func TestAChangedKeyIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := &airtest.Air{}
+		both(t, air, http.NotFoundHandler())
+		other, err := channel.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		near, err := NewNear(NearConfig{
+			Conn: air.Open("other"), Far: airtest.Addr("far"), Key: other.Public(),
+			Changed: func(e *channel.KeyChangedError) string { return "Ask the one with " + e.Now.String() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = near.Serve()
+		}()
+		defer func() {
+			near.Close()
+			<-done
+		}()
+		w := httptest.NewRecorder()
+		near.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/x", nil))
+		if w.Code != http.StatusBadGateway || !strings.Contains(w.Body.String(), other.Public().String()) || !strings.Contains(w.Body.String(), "Ask the one with") {
+			t.Errorf("answered %d %s", w.Code, w.Body)
+		}
+	})
 }
 
 // A token belongs to the requests that bring it, though it crosses the link once.
