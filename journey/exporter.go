@@ -14,15 +14,25 @@ import (
 // defaultPath is where collectors take traces (OTLP specification, "OTLP/HTTP Request").
 const defaultPath = "/v1/traces"
 
-// NewExporter makes an exporter for a collector that speaks OTLP over HTTP, e.g. http://localhost:4318. It connects when
-// there is something to tell.
-func NewExporter(ctx context.Context, address string) (sdktrace.SpanExporter, error) {
+// Endpoint is where a collector at an address takes traces: a URL such as http://localhost:4318, to which the usual path is
+// added where it has none.
+func Endpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("the collector's address is %q: it must be a URL such as http://localhost:4318", address)
 	}
 	if u.Path == "" || u.Path == "/" {
 		u.Path = defaultPath
+	}
+	return u, nil
+}
+
+// NewExporter makes an exporter for a collector that speaks OTLP over HTTP, see [Endpoint]. It connects when there is
+// something to tell.
+func NewExporter(ctx context.Context, address string) (sdktrace.SpanExporter, error) {
+	u, err := Endpoint(address)
+	if err != nil {
+		return nil, err
 	}
 	return otlptracehttp.New(ctx,
 		otlptracehttp.WithEndpointURL(u.String()),

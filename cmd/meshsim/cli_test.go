@@ -51,7 +51,7 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"two-files", nil, []string{"a.yaml", "b.yaml"}, `not 2: ["a.yaml" "b.yaml"]`},
 		{"broken-file", nil, []string{broken}, "broken.yaml: line 1"},
 		{"directory-for-a-file", nil, []string{t.TempDir()}, "is a directory"},
-		{"no-directory-for-a-new-file", nil, []string{"/nonexistent/new.yaml"}, "cannot be made"},
+		{"no-directory-for-a-new-file", nil, []string{filepath.Join(t.TempDir(), "missing", "new.yaml")}, "cannot be made"},
 		{"listen-without-port", nil, []string{"--listen", "localhost"}, "e.g. 127.0.0.1:3000"},
 		{"listen-port-out-of-range", nil, []string{"--listen", "localhost:70000"}, "65535"},
 		{"listen-at-another-machine", nil, []string{"--listen", "192.0.2.1:0"}, "192.0.2.1:0"},
@@ -65,7 +65,8 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"environment", map[string]string{"MESHSIM_SEED": "x"}, nil, `MESHSIM_SEED: --seed is "x"`},
 		{"environment-of-serve", map[string]string{"MESHSIM_LOG_LEVEL": "x"}, []string{"serve"}, `"x"`},
 		{"transport", nil, []string{"--transport", "pigeon"}, `"pigeon"`},
-		{"otlp", nil, []string{"--otlp", "localhost:4318"}, `--otlp: the collector's address is "localhost:4318"`},
+		{"otlp-before-a-port-is-opened", nil, []string{"--otlp", "localhost:4318", "--listen", taken.Addr().String()},
+			`--otlp: the collector's address is "localhost:4318"`},
 		{"argument-of-version", nil, []string{"version", "7"}, `"7"`},
 	}
 	for _, c := range cases {

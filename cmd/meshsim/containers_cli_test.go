@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,13 +20,18 @@ func TestWrongContainerFlagsAreOneClearLine(t *testing.T) {
 	if err := os.WriteFile(clashing, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
 	for _, c := range []struct{ args, says string }{
 		{"--memory -1", "--memory and --cpus are limits: they must be 0 (none) or more"},
 		{"--env X", `--env is "X": it must be KEY=VALUE`},
 		{"--homeserver conduit", `--homeserver is "conduit": it must be embedded or dendrite or synapse or tuwunel`},
 		{"--gateway open", `--gateway is "open": it must be observed or pass-through, or use --no-gateway`},
 		{"--gateway pass-through --no-gateway", "--gateway pass-through and --no-gateway contradict each other: leave one out"},
-		{"--postgres localhost", "--postgres must be a URL like postgresql://USER:PASSWORD@HOST:5432/postgres"},
+		{"--postgres localhost --listen " + taken.Addr().String(), "--postgres must be a URL like postgresql://USER:PASSWORD@HOST:5432/postgres"},
 		{"--postgres postgresql://u:p@h:port/x", "--postgres is no URL of a Postgres, like postgresql://USER:PASSWORD@HOST:5432/postgres"},
 		{"clean --postgres localhost", "--postgres must be a URL"},
 		{"--preset /nonexistent.yaml", "--preset: there is no preset /nonexistent.yaml: name a YAML file, or a folder with preset.yaml in it"},

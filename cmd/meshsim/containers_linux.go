@@ -57,6 +57,11 @@ func (o *options) checkContainers() error {
 		}
 	}
 	c.Memory = c.memoryMB << 20
+	if c.Postgres != "" {
+		if err := docker.CheckPostgres(c.Postgres); err != nil {
+			return err
+		}
+	}
 	if err := c.checkGateway(); err != nil {
 		return err
 	}

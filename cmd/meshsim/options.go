@@ -127,6 +127,9 @@ func (o *options) check() error {
 	if err := o.coap.check(); err != nil {
 		return err
 	}
+	if err := o.checkCollector(); err != nil {
+		return err
+	}
 	if err := o.checkContainers(); err != nil {
 		return err
 	}

@@ -9,6 +9,17 @@ import (
 	"meshsim/journey"
 )
 
+// checkCollector looks at the address that --otlp names.
+func (o *options) checkCollector() error {
+	if o.otlp == "" {
+		return nil
+	}
+	if _, err := journey.Endpoint(o.otlp); err != nil {
+		return fmt.Errorf("--otlp: %w", err)
+	}
+	return nil
+}
+
 // collector is where --otlp sends traces, nil where nobody wants them.
 func (o *options) collector() (sdktrace.SpanExporter, error) {
 	if o.otlp == "" {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,9 +21,9 @@ import (
 )
 
 // Merging has the kernel find equal pages of memory in servers and keep each once (kernel samepage merging). Servers ask for
-// it themselves as they start, through the launcher. While at least one driver uses it the kernel's switches are set; they
-// are put back when the last one is closed, and where the process was killed by the next one or Clean. It is safe for
-// concurrent use.
+// it themselves as they start, through the launcher. While at least one driver of any process uses it the kernel's switches are
+// set; they are put back when the last one is closed, and where that process was killed by the next one or Clean. It is safe
+// for concurrent use.
 type Merging struct {
 	directory string // of the kernel's switches
 	memory    string // file that remembers what they were
@@ -70,9 +71,10 @@ func (m *Merging) check() error {
 	return nil
 }
 
-// remembered is what the switches were before a process set them.
+// remembered is what the switches were before anybody set them, and the processes that want them set, each once for every
+// Merging that does. It is empty where nobody has.
 type remembered struct {
-	Owner    owner             `json:"owner"`
+	Owners   []owner           `json:"owners"`
 	Switches map[string]string `json:"switches"`
 }
 
@@ -100,82 +102,123 @@ func (m *Merging) release() error {
 	return m.putBack()
 }
 
-// set notes what the switches are and sets them. Where another process has done so and runs, they are left as they are, and
-// left to it.
+// set notes what the switches are, and sets them. Where other processes that run have done so they are left as they are.
 func (m *Merging) set() error {
-	if err := m.restore(); err != nil {
+	return m.locked(func(r *remembered) error {
+		others := len(r.Owners) > 0
+		if r.Switches == nil {
+			var err error
+			if r.Switches, err = m.current(); err != nil {
+				return err
+			}
+		}
+		r.Owners = append(r.Owners, self())
+		if err := m.keep(r); err != nil || others {
+			return err
+		}
+		for _, s := range switches {
+			if err := m.write(s.name, s.value); err != nil {
+				return errors.Join(err, m.apply(r))
+			}
+		}
+		return nil
+	})
+}
+
+// putBack ends one use of this process; the last one of all puts the switches back as they were.
+func (m *Merging) putBack() error {
+	return m.locked(func(r *remembered) error {
+		if i := slices.Index(r.Owners, self()); i >= 0 {
+			r.Owners = slices.Delete(r.Owners, i, i+1)
+		}
+		return m.settle(r)
+	})
+}
+
+// restore puts back what processes that no longer run have set.
+func (m *Merging) restore() error { return m.locked(m.settle) }
+
+// settle puts the switches back where nobody wants them set any more.
+func (m *Merging) settle(r *remembered) error {
+	switch {
+	case r.Switches == nil:
+		return nil
+	case len(r.Owners) == 0:
+		return m.apply(r)
+	default:
+		return m.keep(r)
+	}
+}
+
+// locked calls f with what is remembered of processes that run, while no other process does. The lock is the switches'
+// directory's, so that nothing is left of it.
+func (m *Merging) locked(f func(*remembered) error) error {
+	lock, err := os.Open(m.directory)
+	if errors.Is(err, fs.ErrNotExist) { // a kernel without the switches: nobody can have set them
+		return f(new(remembered))
+	}
+	if err != nil {
 		return err
 	}
-	r := remembered{Owner: self(), Switches: make(map[string]string)}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return os.NewSyscallError("flock", err)
+	}
+	r, err := m.read()
+	if err != nil {
+		return err
+	}
+	r.Owners = slices.DeleteFunc(r.Owners, func(o owner) bool { return !o.alive() })
+	return f(r)
+}
+
+// current reads the switches.
+func (m *Merging) current() (map[string]string, error) {
+	values := make(map[string]string)
 	for _, s := range switches {
 		value, err := os.ReadFile(filepath.Join(m.directory, s.name))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.Switches[s.name] = string(bytes.TrimSpace(value))
+		values[s.name] = string(bytes.TrimSpace(value))
 	}
-	text, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	// O_EXCL: two processes that start at the same time must not both take the switches for as they were.
-	file, err := os.OpenFile(m.memory, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	for _, s := range switches {
-		if err := m.write(s.name, s.value); err != nil {
-			return errors.Join(err, m.putBack())
-		}
-	}
-	return nil
+	return values, nil
 }
 
 func (m *Merging) write(name, value string) error {
 	return os.WriteFile(filepath.Join(m.directory, name), []byte(value), 0o644)
 }
 
-// read returns what is remembered, nil where nothing is.
+// read returns what is remembered.
 func (m *Merging) read() (*remembered, error) {
+	r := new(remembered)
 	text, err := os.ReadFile(m.memory)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return r, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := new(remembered)
 	if err := json.Unmarshal(text, r); err != nil {
 		return nil, fmt.Errorf("%s, which remembers the kernel's switches, is damaged: remove it (%w)", m.memory, err)
 	}
 	return r, nil
 }
 
-// restore puts back what a process that no longer runs has set.
-func (m *Merging) restore() error {
-	r, err := m.read()
-	if r == nil || err != nil || r.Owner.alive() {
+// keep remembers, whole or not at all.
+func (m *Merging) keep(r *remembered) error {
+	text, err := json.Marshal(r)
+	if err != nil {
 		return err
 	}
-	return m.apply(r)
-}
-
-// putBack puts back what this process has set.
-func (m *Merging) putBack() error {
-	r, err := m.read()
-	if r == nil || err != nil || r.Owner != self() {
+	fresh := m.memory + ".new"
+	if err := os.WriteFile(fresh, text, 0o644); err != nil {
 		return err
 	}
-	return m.apply(r)
+	return os.Rename(fresh, m.memory)
 }
 
+// apply puts the switches back and forgets what they were.
 func (m *Merging) apply(r *remembered) error {
 	var errs []error
 	for _, s := range switches {

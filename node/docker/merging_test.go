@@ -70,25 +70,24 @@ func TestSwitchesArePutBack(t *testing.T) {
 
 // What a process that was killed has set is put back by the next one; what one that runs has set is left to it.
 func TestSwitchesOfOtherProcesses(t *testing.T) {
+	others := map[string]string{"run": "1", "pages_to_scan": "7", "sleep_millisecs": "7"}
 	parent := ownerOf(os.Getppid())
 	for _, c := range []struct {
-		slug  string
-		owner owner
-		want  map[string]string // after the next one has ended
+		slug   string
+		owners []owner
+		during map[string]string // while the next one wants them
+		after  map[string]string // when it has ended
 	}{
-		{"killed", "1-1", stock},
-		{"runs", parent, map[string]string{"run": "1", "pages_to_scan": "7", "sleep_millisecs": "7"}},
+		{"killed", []owner{"1-1"}, map[string]string{"run": "1", "pages_to_scan": "1000", "sleep_millisecs": "20"}, stock},
+		{"runs", []owner{parent}, others, others},
+		{"one-of-two-runs", []owner{"1-1", parent}, others, others},
 	} {
 		t.Run(c.slug, func(t *testing.T) {
 			m := fakeKernel(t)
-			text, err := json.Marshal(remembered{Owner: c.owner, Switches: stock})
-			if err != nil {
+			if err := m.keep(&remembered{Owners: c.owners, Switches: stock}); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(m.memory, text, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			for name, value := range map[string]string{"run": "1", "pages_to_scan": "7", "sleep_millisecs": "7"} {
+			for name, value := range others {
 				if err := m.write(name, value); err != nil {
 					t.Fatal(err)
 				}
@@ -96,13 +95,39 @@ func TestSwitchesOfOtherProcesses(t *testing.T) {
 			if err := m.acquire(); err != nil {
 				t.Fatal(err)
 			}
+			if got := m.now(t); !maps.Equal(got, c.during) {
+				t.Errorf("meanwhile: %v, want %v", got, c.during)
+			}
 			if err := m.release(); err != nil {
 				t.Fatal(err)
 			}
-			if got := m.now(t); !maps.Equal(got, c.want) {
-				t.Errorf("afterwards: %v, want %v", got, c.want)
+			if got := m.now(t); !maps.Equal(got, c.after) {
+				t.Errorf("afterwards: %v, want %v", got, c.after)
 			}
 		})
+	}
+}
+
+// Of several processes the last one puts the switches back, whichever began.
+func TestTheLastProcessPutsSwitchesBack(t *testing.T) {
+	first := fakeKernel(t)
+	second := &Merging{directory: first.directory, memory: first.memory}
+	for _, m := range []*Merging{first, second} {
+		if err := m.acquire(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := first.release(); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.now(t); got["run"] != "1" || got["pages_to_scan"] != "1000" {
+		t.Errorf("while the second uses them: %v", got)
+	}
+	if err := second.release(); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.now(t); !maps.Equal(got, stock) {
+		t.Errorf("afterwards: %v, want %v", got, stock)
 	}
 }
 

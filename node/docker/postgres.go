@@ -24,6 +24,12 @@ var databaseAddress = netip.MustParseAddrPort("127.0.0.1:5432")
 // one run of the homeserver has filled. A comment on each database names the process that it belongs to.
 type postgres struct{ config *pgx.ConnConfig }
 
+// CheckPostgres tells what is wrong with the URL of [Options.Postgres], without connecting.
+func CheckPostgres(address string) error {
+	_, err := newPostgres(address)
+	return err
+}
+
 // newPostgres reads a URL, postgresql://USER:PASSWORD@HOST:PORT/DATABASE or one with a socket's directory as host=. It does
 // not connect.
 func newPostgres(address string) (*postgres, error) {
