@@ -56,6 +56,7 @@ var layout = []string{
 	"node/nodetest",
 	"node/clientside",
 	"node/embedded",
+	"node/docker/enginetest",
 	"node/docker/launcher",
 	"node/docker",
 	"mesh",
