@@ -110,7 +110,7 @@ func (n *running) serveDatabase() error {
 	if n.values.Database == nil {
 		return nil
 	}
-	ln, err := n.namespace.Listen(databaseAddress)
+	ln, err := n.listen(databaseAddress, "the database")
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ package docker
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -56,5 +58,25 @@ func TestRefusalsOfTheEngine(t *testing.T) {
 				t.Errorf("error %v\nwant  %s", err, c.want)
 			}
 		})
+	}
+}
+
+// A homeserver that takes a port which meshsim serves beside it is told of, with the remedy.
+func TestPortTakenInsideTheContainer(t *testing.T) {
+	homeserver, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer homeserver.Close()
+	at := homeserver.Addr().(*net.TCPAddr).AddrPort()
+	_, err = net.Listen("tcp", at.String())
+	said := (&Preset{source: "mine/preset.yaml"}).explainListen(at, "the proxy", err)
+	want := fmt.Sprintf("port %d inside the container is taken by the homeserver itself, and meshsim serves the proxy there: "+
+		"have the files or the command of mine/preset.yaml make it listen elsewhere", at.Port())
+	if said == nil || !strings.HasPrefix(said.Error(), want) || strings.Contains(said.Error(), "\n") {
+		t.Errorf("error %v\nwant  %s", said, want)
+	}
+	if other := errors.New("another"); (&Preset{}).explainListen(at, "the proxy", other) != other {
+		t.Error("another error is not left as it is")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"strconv"
+	"syscall"
 
 	"meshsim/fabric"
 	"meshsim/gateway"
@@ -79,7 +80,7 @@ func (n *running) serveGateway(addrs []netip.Addr) error {
 	if err := n.serveLowband(federation); err != nil { // before there are requests
 		return err
 	}
-	proxy, err := n.namespace.Listen(proxyAddress)
+	proxy, err := n.listen(proxyAddress, "the proxy")
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (n *running) serveGateway(addrs []netip.Addr) error {
 		return nil
 	}
 	for _, a := range addrs {
-		ln, err := n.namespace.Listen(netip.AddrPortFrom(a, node.PortFederation))
+		ln, err := n.listen(netip.AddrPortFrom(a, node.PortFederation), "federation")
 		if err != nil {
 			return err
 		}
@@ -103,19 +104,40 @@ func (n *running) serveLowband(federation http.Handler) error {
 		return nil
 	}
 	v4, _ := node.Addrs(n.resident.spec.ID)
-	conn, err := n.namespace.ListenPacket(netip.AddrPortFrom(v4, node.PortCoAP))
+	conn, err := n.listenPacket(netip.AddrPortFrom(v4, node.PortCoAP), "federation over CoAP")
 	if err != nil {
 		return err
 	}
 	return n.gateway.AttachLowband(conn, federation)
 }
 
+// listen accepts connections inside the container, for a purpose.
+func (n *running) listen(at netip.AddrPort, purpose string) (net.Listener, error) {
+	ln, err := n.namespace.Listen(at)
+	return ln, n.driver.cfg.Preset.explainListen(at, purpose, err)
+}
+
+// listenPacket receives datagrams inside the container, for a purpose.
+func (n *running) listenPacket(at netip.AddrPort, purpose string) (net.PacketConn, error) {
+	conn, err := n.namespace.ListenPacket(at)
+	return conn, n.driver.cfg.Preset.explainListen(at, purpose, err)
+}
+
+// explainListen says what to do where the homeserver itself has taken a port that is served beside it.
+func (p *Preset) explainListen(at netip.AddrPort, purpose string, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	return fmt.Errorf("port %d inside the container is taken by the homeserver itself, and meshsim serves %s there: "+
+		"have the files or the command of %s make it listen elsewhere (%w)", at.Port(), purpose, p.source, err)
+}
+
 func (n *running) serveNames(names resolver.Names) error {
-	udp, err := n.namespace.ListenPacket(resolverAddress)
+	udp, err := n.listenPacket(resolverAddress, "names")
 	if err != nil {
 		return err
 	}
-	tcp, err := n.namespace.Listen(resolverAddress)
+	tcp, err := n.listen(resolverAddress, "names")
 	if err != nil {
 		udp.Close()
 		return err

@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -41,9 +42,9 @@ func (c Config) complete() Config {
 
 // open makes the device in the namespace of the calling thread, up and configured.
 func open(cfg Config, addrs []netip.Addr) (*os.File, error) {
-	fd, err := unix.Open(devicePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	fd, err := openDevice(devicePath)
 	if err != nil {
-		return nil, fmt.Errorf("tun: open %s (load the module tun, or give this process the device): %w", devicePath, err)
+		return nil, err
 	}
 	// Non-blocking and not yet a device: os.NewFile is only called once it can be polled.
 	if err := create(fd, cfg.Name); err != nil {
@@ -58,6 +59,23 @@ func open(cfg Config, addrs []netip.Addr) (*os.File, error) {
 	return file, nil
 }
 
+// openDevice opens the kernel's file for devices, not yet any of them.
+func openDevice(path string) (fd int, err error) {
+	fd, err = unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	switch {
+	case err == nil:
+		return fd, nil
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENXIO):
+		return -1, fmt.Errorf("this machine has no TUN device: load the kernel's module with modprobe tun, "+
+			"or start the container that meshsim runs in with --privileged (%s: %w)", path, err)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return -1, fmt.Errorf("this user may not open the TUN device: run meshsim as root, "+
+			"or start the container that it runs in with --privileged (%s: %w)", path, err)
+	default:
+		return -1, fmt.Errorf("the TUN device %s cannot be opened: %w", path, err)
+	}
+}
+
 // create makes fd a device that offloads checksums and TCP segmentation to us.
 func create(fd int, name string) error {
 	request, err := unix.NewIfreq(name)
@@ -66,7 +84,7 @@ func create(fd int, name string) error {
 	}
 	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-		return fmt.Errorf("tun: make the device %s (NET_ADMIN is needed): %w", name, err)
+		return fmt.Errorf("the TUN device %s cannot be made, for which meshsim must run as root (NET_ADMIN): %w", name, err)
 	}
 	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6); err != nil {
 		return fmt.Errorf("tun: offload segmentation of %s: %w", name, err)
