@@ -42,7 +42,7 @@ func (v *v1) registerTools(api huma.API) {
 	v.registerAction(api, "kill", "End a server's process as kill -9 does; it fails and can be started again with its data", (*mesh.Mesh).Kill)
 	huma.Register(api, operation("get-usage", http.MethodGet, "/servers/{id}/usage", tag, "What a server uses of the machine", ""), v.usage)
 	huma.Register(api, streaming[LogLine](api, operation("follow-log", http.MethodGet, "/servers/{id}/log", tag, "The log of a server",
-		"Lines of JSON, one for each line of the log. A server that failed gives its last words. "+
+		"Lines of JSON, one for each line of the log. A server in a container gives it while it is being started; one that failed gives its last words. "+
 			"A reader that falls far behind misses lines of an embedded server.")), v.followLog)
 	v.registerProbes(api)
 	v.registerPeers(api)
@@ -129,10 +129,7 @@ func (v *v1) followLog(_ context.Context, in *logGet) (*huma.StreamResponse, err
 	if err != nil {
 		return nil, problemOf(err)
 	}
-	reader, err := power[node.LogReader](v, in.ID, "log")
-	if isA[*notRunningError](err) && len(server.LogTail) > 0 {
-		reader, err = lastWords(server.LogTail), nil
-	}
+	reader, err := v.logOf(&server)
 	if err != nil {
 		return nil, problemOf(err)
 	}
@@ -143,6 +140,21 @@ func (v *v1) followLog(_ context.Context, in *logGet) (*huma.StreamResponse, err
 		}
 		return nil
 	})
+}
+
+// logOf returns the log of a server that runs or is being started, or the last words of one that failed.
+func (v *v1) logOf(server *mesh.Server) (node.LogReader, error) {
+	reader, err := power[node.LogReader](v, server.ID, "log")
+	if !isA[*notRunningError](err) {
+		return reader, err
+	}
+	if early, ok := v.mesh.StartingLog(server.ID); ok {
+		return early, nil
+	}
+	if len(server.LogTail) > 0 {
+		return lastWords(server.LogTail), nil
+	}
+	return nil, err
 }
 
 // lastWords is the log of a server that failed.

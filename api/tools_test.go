@@ -32,7 +32,14 @@ type ableDriver struct {
 
 func (*ableDriver) Kind() string { return "able" }
 
-func (d *ableDriver) Start(_ context.Context, spec node.Spec, _ node.Network) (node.Node, error) {
+// heldName is the name of a server whose start lasts until it is called off.
+const heldName = "held"
+
+func (d *ableDriver) Start(ctx context.Context, spec node.Spec, _ node.Network) (node.Node, error) {
+	if spec.Name == heldName {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	stack, err := netstack.New(netstack.Config{})
 	if err != nil {
 		return nil, err
@@ -45,6 +52,11 @@ func (d *ableDriver) Start(_ context.Context, spec node.Spec, _ node.Network) (n
 	n := &ableNode{stack: stack, host: host, journal: node.NewJournal(100), shells: make(chan *fakeShell, 1), done: make(chan struct{})}
 	n.journal.Write("it has begun")
 	return n, nil
+}
+
+// StartingLog implements node.StartWatcher.
+func (d *ableDriver) StartingLog(int) (node.LogReader, bool) {
+	return lastWords{"zero", "it begins"}, true
 }
 
 type ableNode struct {
@@ -156,6 +168,21 @@ func (h *harness) able(id int) *ableNode {
 		h.t.Fatalf("server %d does not run", id)
 	}
 	return n.(*ableNode)
+}
+
+// What a server writes while it is being started can be read.
+func TestLogOfAServerThatStarts(t *testing.T) {
+	h := newHarness(t)
+	if _, err := h.mesh.Add(t.Context(), mesh.AddServer{Kind: "able", Name: heldName}); err != nil {
+		t.Fatal(err)
+	}
+	status, log := h.request("GET", "/api/v1/servers/0/log?lines=1", "")
+	if status != http.StatusOK || log != `{"line":"it begins"}`+"\n" {
+		t.Errorf("answered %d: %s", status, log)
+	}
+	if err := h.mesh.Remove(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestToolsOfServers(t *testing.T) {

@@ -16,6 +16,19 @@ func (m *Mesh) Node(id int) (node.Node, bool) {
 	return n.(node.Node), true
 }
 
+// StartingLog returns the log of a server that is being started, and false for any other, and where nothing is written yet.
+func (m *Mesh) StartingLog(id int) (node.LogReader, bool) {
+	s, ok := m.Snapshot().Server(id)
+	if !ok || s.State != Starting {
+		return nil, false
+	}
+	watcher, ok := m.drivers[s.Kind].(node.StartWatcher)
+	if !ok {
+		return nil, false
+	}
+	return watcher.StartingLog(id)
+}
+
 // Restart stops a server and starts it again with its data; one that is stopped or failed is only started. It returns when
 // the server is stopping, or starting.
 func (m *Mesh) Restart(ctx context.Context, id int) error {

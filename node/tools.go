@@ -9,7 +9,7 @@ import (
 	"meshsim/port/probe"
 )
 
-// What follows are powers that a Node may have besides, each an interface of its own. Whoever wants one asks for it with a
+// What follows are powers that a Node, or a Driver, may have besides, each an interface of its own. Whoever wants one asks for it with a
 // type assertion and says so where it is missing. All methods are safe for concurrent use.
 
 // Killer is a Node whose process can be ended at once, as kill -9 would: it dies, with the reason, and can be started
@@ -24,6 +24,13 @@ type LogReader interface {
 	// follow then with every new one, until each fails, ctx ends (nil) or the server does (nil). Lines have no newline
 	// and are cut at MaxLogLine bytes.
 	ReadLog(ctx context.Context, lines int, follow bool, each func(line string) error) error
+}
+
+// StartWatcher is a Driver whose servers write before they answer.
+type StartWatcher interface {
+	// StartingLog is the log of the server with an id while Start has not returned for it, and false where it writes
+	// nothing yet. It ends with the server, not with its start.
+	StartingLog(id int) (LogReader, bool)
 }
 
 // MaxLogLine bounds a line of ReadLog, in bytes.

@@ -26,6 +26,8 @@ var (
 	_ node.Meter     = (*running)(nil)
 	_ node.ShellHost = (*running)(nil)
 	_ node.Prober    = (*running)(nil)
+
+	_ node.StartWatcher = (*Driver)(nil)
 )
 
 // Kill implements node.Killer.
@@ -55,6 +57,18 @@ func (n *running) ReadLog(ctx context.Context, lines int, follow bool, each func
 		}
 	}
 	return nil
+}
+
+// StartingLog implements node.StartWatcher.
+func (d *Driver) StartingLog(id int) (node.LogReader, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n := range d.runs {
+		if n.resident.spec.ID == id {
+			return n, true
+		}
+	}
+	return nil, false
 }
 
 // lineSplitter makes lines of what is written. A line that grows too long is handed on cut.
