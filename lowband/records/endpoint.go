@@ -1,14 +1,19 @@
 package records
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,8 +62,10 @@ type Stats struct {
 }
 
 const (
+	// maxHandshakes bounds those of peers that have shown that they are where they say; the oldest gives way.
 	maxHandshakes = 64
-	maxSessions   = 4096
+	// maxSessions bounds the sessions; the one that was silent for the longest gives way.
+	maxSessions = 4096
 	// maxDatagram is the largest UDP payload that is read whole; a longer one is not of this protocol.
 	maxDatagram = 2048
 	// cidLen is the length of the connection ids that this end gives.
@@ -71,19 +78,22 @@ const (
 //
 //	New -> (Run, Dial) -> Close
 type Endpoint struct {
-	cfg   Config
-	ctx   context.Context // ended by Close
-	end   context.CancelFunc
-	work  sync.WaitGroup
-	count struct{ received, refused, handshakes, failed atomic.Uint64 }
+	cfg    Config
+	secret [sha256.Size]byte // of cookies
+	ctx    context.Context   // ended by Close
+	end    context.CancelFunc
+	work   sync.WaitGroup
+	count  struct{ received, refused, handshakes, failed atomic.Uint64 }
 
-	mu       sync.Mutex // guards what follows
-	closed   bool
-	byAddr   map[string]*places
-	byCID    map[uint16]*flow
-	nextCID  uint16
-	pending  []*flow // oldest first
-	sessions []*Session
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	byAddr    map[string]*places
+	byCID     map[uint16]*flow
+	nextCID   uint16
+	strangers map[string]*flow // handshakes of those that have not returned a cookie
+	welcome   []visitor        // oldest first
+	pending   []*flow          // all other handshakes, oldest first
+	sessions  []*Session
 }
 
 // places are the flows of one address: the session in force, and one that is being set up.
@@ -97,7 +107,10 @@ func New(cfg Config) (*Endpoint, error) {
 	if cfg.Flight <= 0 {
 		cfg.Flight = time.Second
 	}
-	e := &Endpoint{cfg: cfg, byAddr: make(map[string]*places), byCID: make(map[uint16]*flow)}
+	e := &Endpoint{cfg: cfg, byAddr: make(map[string]*places), byCID: make(map[uint16]*flow), strangers: make(map[string]*flow)}
+	if _, err := rand.Read(e.secret[:]); err != nil {
+		return nil, err
+	}
 	e.ctx, e.end = context.WithCancel(context.Background())
 	return e, nil
 }
@@ -135,7 +148,7 @@ func (e *Endpoint) Close() error {
 	already := e.closed
 	e.closed = true
 	open := append([]*Session(nil), e.sessions...)
-	waiting := append([]*flow(nil), e.pending...)
+	waiting := slices.AppendSeq(slices.Clone(e.pending), maps.Values(e.strangers))
 	e.mu.Unlock()
 	if already {
 		return nil
@@ -184,19 +197,20 @@ func (e *Endpoint) take(b []byte, from net.Addr) {
 		return
 	}
 	begins := b[0] == recordHandshake && binary.BigEndian.Uint16(b[recordEpoch:]) == 0 && len(b) > recordHeader && b[recordHeader] == helloFromClient
-	e.mu.Lock()
-	p := e.byAddr[from.String()]
-	if (p == nil || p.pending == nil) && begins && e.cfg.Accept != nil && !e.closed {
-		p = e.greetLocked(from)
-	}
 	var to places
-	if p != nil {
+	var answer []byte
+	e.mu.Lock()
+	if begins && e.cfg.Accept != nil && !e.closed {
+		to.pending, answer = e.helloLocked(b, from)
+	} else if p := e.byAddr[from.String()]; p != nil {
 		to = *p
 	}
 	e.mu.Unlock()
-	if to.settled == nil && to.pending == nil {
+	switch {
+	case answer != nil:
+		_, _ = e.cfg.Conn.WriteTo(answer, from) // a stranger whose answer is lost asks again
+	case to.settled == nil && to.pending == nil:
 		e.count.refused.Add(1)
-		return
 	}
 	if to.pending != nil {
 		to.pending.put(b, from)
@@ -206,30 +220,18 @@ func (e *Endpoint) take(b []byte, from net.Addr) {
 	}
 }
 
-// greetLocked begins a handshake that a peer wants.
-func (e *Endpoint) greetLocked(from net.Addr) *places {
-	f := newFlow(e, from)
-	f.cid = e.newCIDLocked(f)
-	p := e.placeLocked(f)
-	e.work.Go(func() { e.serve(f) })
-	return p
-}
-
-// placeLocked notes a flow whose handshake begins; the oldest handshake gives way where there are too many.
-func (e *Endpoint) placeLocked(f *flow) *places {
-	if len(e.pending) >= maxHandshakes {
-		oldest := e.pending[0]
-		e.forgetLocked(oldest)
-		go oldest.Close()
-	}
-	e.pending = append(e.pending, f)
+// placeLocked makes a flow the handshake of its address, in place of another one that is under way there.
+func (e *Endpoint) placeLocked(f *flow) {
 	p := e.byAddr[f.begun]
 	if p == nil {
 		p = &places{}
 		e.byAddr[f.begun] = p
 	}
+	if old := p.pending; old != nil {
+		e.leaveLocked(old)
+		go old.Close()
+	}
 	p.pending = f
-	return p
 }
 
 // newCIDLocked finds a connection id that nobody has.
@@ -245,7 +247,7 @@ func (e *Endpoint) newCIDLocked(f *flow) []byte {
 
 // settleLocked makes a flow whose handshake is complete the one of its address.
 func (e *Endpoint) settleLocked(f *flow) (old *flow) {
-	e.pending = without(e.pending, f)
+	e.leaveLocked(f)
 	p := e.byAddr[f.begun]
 	if p == nil {
 		p = &places{}
@@ -259,8 +261,16 @@ func (e *Endpoint) settleLocked(f *flow) (old *flow) {
 	return old
 }
 
-func (e *Endpoint) forgetLocked(f *flow) {
+// leaveLocked takes a flow out of the handshakes under way.
+func (e *Endpoint) leaveLocked(f *flow) {
+	if e.strangers[f.key] == f {
+		delete(e.strangers, f.key)
+	}
 	e.pending = without(e.pending, f)
+}
+
+func (e *Endpoint) forgetLocked(f *flow) {
+	e.leaveLocked(f)
 	if len(f.cid) == cidLen {
 		delete(e.byCID, binary.BigEndian.Uint16(f.cid))
 	}
@@ -296,22 +306,25 @@ func (e *Endpoint) begin(s *Session, user func(*Session) Handler) error {
 		e.mu.Unlock()
 		return ErrClosed
 	}
-	var oldest *Session
-	if len(e.sessions) >= maxSessions {
-		oldest = e.sessions[0]
+	s.heard.Store(time.Now().UnixNano())
+	over := e.sessionLocked(e.settleLocked(s.flow))
+	if over == nil && len(e.sessions) >= maxSessions {
+		over = slices.MinFunc(e.sessions, func(a, b *Session) int { return cmp.Compare(a.heard.Load(), b.heard.Load()) })
 	}
 	e.sessions = append(e.sessions, s)
-	replaced := e.settleLocked(s.flow)
-	if replaced != nil {
-		for _, other := range e.sessions {
-			if other.flow == replaced && other != s {
-				oldest = other
-			}
-		}
-	}
 	e.mu.Unlock()
-	if oldest != nil {
-		oldest.lose()
+	if over != nil {
+		over.lose()
+	}
+	return nil
+}
+
+// sessionLocked finds the session of a flow; nil for none.
+func (e *Endpoint) sessionLocked(f *flow) *Session {
+	for _, s := range e.sessions {
+		if s.flow == f && f != nil {
+			return s
+		}
 	}
 	return nil
 }
@@ -335,16 +348,29 @@ func (e *Endpoint) serve(f *flow) {
 
 // Dial makes a session with a peer; it returns once the handshake is complete.
 func (e *Endpoint) Dial(ctx context.Context, to net.Addr, user func(*Session) Handler) (*Session, error) {
+	s, err := e.dial(ctx, to, user)
+	if errors.Is(err, errBeginAgain) {
+		return e.dial(ctx, to, user)
+	}
+	return s, err
+}
+
+// errBeginAgain is what a peer says that is busy with strangers (see maxStrangers).
+var errBeginAgain = errors.New("the peer is busy and wants the handshake to begin again")
+
+// dial is one try of Dial.
+func (e *Endpoint) dial(ctx context.Context, to net.Addr, user func(*Session) Handler) (*Session, error) {
 	f := newFlow(e, to)
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
 		return nil, ErrClosed
 	}
+	e.admitLocked(f)
 	e.placeLocked(f)
 	e.work.Add(1) // under the lock: Close must not be waiting already
 	e.mu.Unlock()
-	s, err := e.dial(ctx, f, to, user)
+	s, err := e.connect(ctx, f, to, user)
 	if err != nil {
 		e.work.Done()
 		return nil, err
@@ -356,14 +382,17 @@ func (e *Endpoint) Dial(ctx context.Context, to net.Addr, user func(*Session) Ha
 	return s, nil
 }
 
-// dial completes the handshake of a flow that has its place.
-func (e *Endpoint) dial(ctx context.Context, f *flow, to net.Addr, user func(*Session) Handler) (*Session, error) {
+// connect completes the handshake of a flow that has its place.
+func (e *Endpoint) connect(ctx context.Context, f *flow, to net.Addr, user func(*Session) Handler) (*Session, error) {
 	s := &Session{endpoint: e, flow: f, peer: to.String()}
 	if !e.cfg.Insecure {
 		conn, err := e.shake(ctx, f, false)
 		if err != nil {
 			e.count.failed.Add(1)
 			e.drop(f)
+			if f.canceled.Load() {
+				err = errBeginAgain
+			}
 			return nil, fmt.Errorf("records: handshake with %v: %w", to, err)
 		}
 		s.secure = conn
@@ -389,6 +418,7 @@ func (e *Endpoint) takePlain(b []byte, from net.Addr) {
 	case e.cfg.Accept == nil || e.closed:
 	default:
 		f = newFlow(e, from)
+		e.admitLocked(f)
 		e.placeLocked(f)
 		e.work.Go(func() {
 			s := &Session{endpoint: e, flow: f, peer: from.String()}

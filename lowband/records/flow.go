@@ -1,9 +1,11 @@
 package records
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/transport/v5/deadline"
@@ -21,9 +23,12 @@ type flow struct {
 	done     chan struct{}
 	once     sync.Once
 	read     *deadline.Deadline
+	key      string      // of a handshake that the peer has begun: its address and the random of its hello
+	canceled atomic.Bool // whether the peer wants the handshake to begin again
 
-	mu sync.Mutex // guards to
-	to net.Addr   // where the peer was last heard, for datagrams outside of DTLS
+	mu     sync.Mutex // guards what follows
+	to     net.Addr   // where the peer was last heard, for datagrams outside of DTLS
+	cookie []byte     // that the peer was sent
 }
 
 type datagram struct {
@@ -40,7 +45,17 @@ func newFlow(e *Endpoint, peer net.Addr) *flow {
 	}
 }
 
+// asked is the cookie that the peer was sent; nil while there is none.
+func (f *flow) asked() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cookie
+}
+
 func (f *flow) put(b []byte, from net.Addr) {
+	if canceled(b) {
+		f.canceled.Store(true)
+	}
 	select {
 	case f.in <- datagram{b, from}:
 	default:
@@ -66,8 +81,13 @@ func (f *flow) WriteTo(b []byte, to net.Addr) (int, error) {
 	case <-f.done:
 		return 0, net.ErrClosed
 	default:
-		return f.endpoint.cfg.Conn.WriteTo(b, to)
 	}
+	if cookie := cookieIn(b); cookie != nil {
+		f.mu.Lock()
+		f.cookie = bytes.Clone(cookie)
+		f.mu.Unlock()
+	}
+	return f.endpoint.cfg.Conn.WriteTo(b, to)
 }
 
 // Close implements net.PacketConn; the endpoint's conn stays open.

@@ -21,7 +21,7 @@ type Session struct {
 	peer     string
 	handler  Handler
 	once     sync.Once
-	heard    atomic.Int64 // when the peer was last heard, in ns
+	heard    atomic.Int64 // when the peer was last heard, or the session began, in ns
 }
 
 // secure is a flow's DTLS.
@@ -43,14 +43,8 @@ func (s *Session) Addr() net.Addr {
 	return s.flow.to
 }
 
-// Heard is when the peer was last heard; the zero time for never.
-func (s *Session) Heard() time.Time {
-	ns := s.heard.Load()
-	if ns == 0 {
-		return time.Time{}
-	}
-	return time.Unix(0, ns)
-}
+// Heard is when the peer was last heard; at first it is when the session began.
+func (s *Session) Heard() time.Time { return time.Unix(0, s.heard.Load()) }
 
 // Send sends a datagram; whoever waits for an answer notices its loss. It does not keep the slice.
 func (s *Session) Send(datagram []byte) {
