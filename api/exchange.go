@@ -11,6 +11,7 @@ import (
 	"meshsim/examples/meshes"
 	"meshsim/mesh"
 	"meshsim/mesh/exchange"
+	"meshsim/mesh/meshfile"
 	"meshsim/topo"
 )
 
@@ -174,7 +175,7 @@ type exportGet struct {
 }
 
 func (v *v1) export(_ context.Context, in *exportGet) (*huma.StreamResponse, error) {
-	data, err := exchange.Encode(in.Format, v.mesh.Snapshot())
+	data, err := exchange.Encode(in.Format, v.mesh.Snapshot(), meshfile.TransportOf(v.transports))
 	if err != nil {
 		return nil, problemOf(err)
 	}

@@ -49,16 +49,33 @@ func ParseChoice(word string) (Choice, error) {
 // requests under way go on as they began. It knows which servers offer the low-bandwidth transport; to others, requests
 // go over HTTPS whatever the choice. It is safe for concurrent use.
 type Transports struct {
-	mu     sync.Mutex // guards what follows
-	choice Choice
-	below  link.BitRate    // what is slower is slow
-	offers map[string]bool // by server name
-	slow   map[[2]string]bool
+	mu      sync.Mutex // guards what follows
+	choice  Choice
+	below   link.BitRate    // what is slower is slow
+	offers  map[string]bool // by server name
+	slow    map[[2]string]bool
+	changed chan struct{} // closed at the next change of choice or below
 }
 
 // NewTransports makes a Transports.
 func NewTransports(c Choice) *Transports {
-	return &Transports{choice: c, below: DefaultSlow, offers: make(map[string]bool), slow: make(map[[2]string]bool)}
+	return &Transports{
+		choice: c, below: DefaultSlow, offers: make(map[string]bool), slow: make(map[[2]string]bool), changed: make(chan struct{}),
+	}
+}
+
+// Changed returns a channel that is closed when the choice, or what is slow, is set the next time.
+func (t *Transports) Changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.changed
+}
+
+// changedLocked begins anew after a change.
+func (t *Transports) changedLocked() {
+	clear(t.slow)
+	close(t.changed)
+	t.changed = make(chan struct{})
 }
 
 // Set changes the choice.
@@ -66,7 +83,7 @@ func (t *Transports) Set(c Choice) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.choice = c
-	clear(t.slow)
+	t.changedLocked()
 }
 
 // Choice returns the choice.
@@ -87,13 +104,21 @@ func (t *Transports) Below() link.BitRate {
 // back to HTTPS when it is half as fast again, so that one on the edge does not change with every move. The error is a
 // *RateError; nothing has changed then.
 func (t *Transports) SetBelow(rate link.BitRate) error {
-	if rate <= link.MinRate { // unlimited is 0
-		return &RateError{Rate: rate}
+	if err := CheckBelow(rate); err != nil {
+		return err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.below = rate
-	clear(t.slow)
+	t.changedLocked()
+	return nil
+}
+
+// CheckBelow tells whether SetBelow takes a rate. The error is a *RateError.
+func CheckBelow(rate link.BitRate) error {
+	if rate <= link.MinRate { // unlimited is 0
+		return &RateError{Rate: rate}
+	}
 	return nil
 }
 

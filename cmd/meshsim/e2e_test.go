@@ -19,6 +19,7 @@ import (
 	"github.com/coder/websocket"
 
 	"meshsim/api"
+	"meshsim/gateway"
 	"meshsim/mesh/meshfile"
 )
 
@@ -286,6 +287,33 @@ func TestMeshFileIsKept(t *testing.T) {
 	p.do("GET", "/api/v1/version", "", &version)
 	if !strings.Contains(string(first), fmt.Sprint(version.Seed)) {
 		t.Errorf("the seed is %d, not that of the file:\n%s", version.Seed, first)
+	}
+}
+
+// TestTransportIsKept: what the page chooses is there at the next start, unless a flag says otherwise, and what the flag
+// leaves open stays.
+func TestTransportIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mesh.yaml")
+	p := start(t, path, "--transport", "lowband")
+	says := func(transport string, below api.Bandwidth) {
+		t.Helper()
+		var got api.Transport
+		p.do("GET", "/api/v1/transport", "", &got)
+		if got.Transport != transport || *got.Below != below {
+			t.Errorf("the transport is %s below %v, want %s below %v", got.Transport, *got.Below, transport, below)
+		}
+	}
+	says("lowband", 20_000)
+	p.do("PUT", "/api/v1/transport", `{"transport":"auto","below":9600}`, nil)
+	p.end()
+	p = start(t, path)
+	says("auto", 9600)
+	p.end()
+	p = start(t, path, "--transport", "https")
+	says("https", 9600)
+	p.end()
+	if plan, err := meshfile.Load(path); err != nil || plan.Transport != (meshfile.Transport{Choice: gateway.AlwaysHTTPS, Below: 9600}) {
+		t.Errorf("the file says %+v, %v", plan.Transport, err)
 	}
 }
 

@@ -59,8 +59,9 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.otlp, "otlp", "",
 		"`URL` of an OpenTelemetry collector that is told of every event's way, e.g. http://localhost:4318 ("+envPrefix+"OTLP)")
 	f.StringVar(&o.transport, "transport", string(gateway.AlwaysHTTPS),
-		"how servers talk to each other: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths) ("+envPrefix+"TRANSPORT)")
-	f.StringVar(&o.lowbandBelow, "lowband-below", gateway.DefaultSlow.String(), "what --transport auto counts as slow ("+envPrefix+"LOWBAND_BELOW)")
+		"how servers talk to each other: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths); absent is the mesh file's ("+envPrefix+"TRANSPORT)")
+	f.StringVar(&o.lowbandBelow, "lowband-below", gateway.DefaultSlow.String(),
+		"what --transport auto counts as slow; absent is the mesh file's ("+envPrefix+"LOWBAND_BELOW)")
 	f.BoolVar(&o.presence, "presence", false,
 		"servers tell each other who is there, which grows with the square of the users ("+envPrefix+"PRESENCE)")
 	f.StringVar(&o.data, "data", "",
@@ -115,7 +116,7 @@ func (o *options) check() error {
 		return fmt.Errorf("--transport: %w", err)
 	}
 	if o.slow, err = link.ParseBitRate(o.lowbandBelow); err == nil {
-		err = gateway.NewTransports(o.choice).SetBelow(o.slow)
+		err = gateway.CheckBelow(o.slow)
 	}
 	if err != nil {
 		return fmt.Errorf("--lowband-below: %w", err)

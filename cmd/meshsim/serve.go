@@ -36,6 +36,7 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	} else if plan.Seed == 0 {
 		plan.Seed = randomSeed()
 	}
+	plan.Transport = o.transportOf(plan.Transport, c.Flags().Changed)
 	listeners, err := listen(o.listen)
 	if err != nil {
 		return err
@@ -52,6 +53,17 @@ func (o *options) run(c *cobra.Command, args []string) error {
 	}
 	announce(c.OutOrStdout(), o, listeners)
 	return w.run(c.Context(), listeners)
+}
+
+// transportOf is how servers talk to each other: as the flags say that were given, else as the mesh file says.
+func (o *options) transportOf(file meshfile.Transport, given func(flag string) bool) meshfile.Transport {
+	if given("transport") {
+		file.Choice = o.choice
+	}
+	if given("lowband-below") {
+		file.Below = o.slow
+	}
+	return file.OrDefault()
 }
 
 // tokenFor is the token that requests must bring: none on loopback, elsewhere the wanted one or a random one.

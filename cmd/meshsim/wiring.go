@@ -49,7 +49,7 @@ func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *sl
 		hub:        telemetry.NewHub(),
 		coapPorts:  o.coap.first,
 		file:       o.file,
-		transports: gateway.NewTransports(o.choice),
+		transports: gateway.NewTransports(plan.Transport.Choice),
 		log:        log,
 	}
 	if err := w.build(o, plan); err != nil {
@@ -65,10 +65,8 @@ func (w *wiring) build(o *options, plan meshfile.Plan) (err error) {
 	if w.collector, err = o.collector(); err != nil {
 		return err
 	}
-	if o.slow != 0 {
-		if err := w.transports.SetBelow(o.slow); err != nil {
-			return err
-		}
+	if err := w.transports.SetBelow(plan.Transport.Below); err != nil {
+		return err
 	}
 	if w.clients, err = clientside.New(w.fabric); err != nil {
 		return err
@@ -155,7 +153,7 @@ func (w *wiring) keepFile(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return meshfile.Keep(ctx, w.mesh, w.file, w.log)
+	return meshfile.Keep(ctx, w.mesh, w.transports, w.file, w.log)
 }
 
 // recallRooms shows the rooms of servers that have run before, as each server comes to run.

@@ -140,6 +140,9 @@ func decodeMeshFile(data []byte) (*Mesh, error) {
 		return nil, &Error{Format: MeshFile, Message: tooMany(len(plan.Servers), "servers", MaxServers).Error()}
 	}
 	m := &Mesh{Format: MeshFile, Import: mesh.Import{Settings: &plan.Settings, Pins: make(map[topo.Pair]topo.LinkPins)}}
+	if plan.Transport != (meshfile.Transport{}) {
+		m.Notes = append(m.Notes, "the file says how its servers talk to each other; those here go on as they do")
+	}
 	places := make(map[int]int)
 	for i, s := range plan.Servers {
 		places[s.ID] = i
@@ -153,9 +156,9 @@ func decodeMeshFile(data []byte) (*Mesh, error) {
 
 // Encode writes a mesh. Only the mesh file holds everything; the other formats hold servers, the links between
 // running ones, and of these latency, bandwidth, jitter, loss and whether they are cut.
-func Encode(f Format, s *mesh.Snapshot) ([]byte, error) {
+func Encode(f Format, s *mesh.Snapshot, t meshfile.Transport) ([]byte, error) {
 	if f == MeshFile {
-		return meshfile.Encode(meshfile.PlanOf(s)), nil
+		return meshfile.Encode(meshfile.PlanOf(s, t)), nil
 	}
 	c, ok := find(f)
 	if !ok {

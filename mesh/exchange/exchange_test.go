@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"meshsim/gateway"
 	"meshsim/link"
 	"meshsim/mesh"
+	"meshsim/mesh/meshfile"
 	"meshsim/topo"
 )
 
@@ -41,7 +43,7 @@ func sample() *mesh.Snapshot {
 func TestOtherFormatsRoundTrip(t *testing.T) {
 	for _, f := range []Format{MeshnetLab, GraphML, Containerlab} {
 		t.Run(string(f), func(t *testing.T) {
-			data, err := Encode(f, sample())
+			data, err := Encode(f, sample(), meshfile.Transport{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,7 +109,7 @@ func describe(p topo.Pin) string {
 
 func TestMeshFileRoundTrips(t *testing.T) {
 	s := sample()
-	data, err := Encode(MeshFile, s)
+	data, err := Encode(MeshFile, s, meshfile.Transport{Choice: gateway.Automatic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +123,9 @@ func TestMeshFileRoundTrips(t *testing.T) {
 	}
 	if pins := m.Pins[topo.Pair{A: 1, B: 2}]; !pins.Cut || *m.Settings != s.Settings {
 		t.Errorf("pins %v, settings %+v", m.Pins, m.Settings)
+	}
+	if len(m.Notes) != 1 || !strings.Contains(m.Notes[0], "talk to each other") {
+		t.Errorf("that the transport is not taken over is not said: %q", m.Notes)
 	}
 }
 
@@ -296,7 +301,7 @@ func TestTooManyServersAreRefused(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, format := range []Format{MeshFile, MeshnetLab, GraphML, Containerlab} {
-		data, err := Encode(format, sample())
+		data, err := Encode(format, sample(), meshfile.Transport{})
 		if err != nil {
 			f.Fatal(err)
 		}

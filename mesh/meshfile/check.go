@@ -9,6 +9,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"meshsim/gateway"
+	"meshsim/link"
 	"meshsim/mesh"
 	"meshsim/node"
 	"meshsim/topo"
@@ -69,6 +71,7 @@ func (f *file) plan(s source) (Plan, error) {
 	if err := p.Settings.Validate(); err != nil {
 		return Plan{}, s.failRange(err, "settings")
 	}
+	p.Transport = Transport{Choice: gateway.Choice(f.Settings.Transport), Below: link.BitRate(f.Settings.LowbandBelow)}
 	ids := make(map[string]int)
 	next := 0
 	for i := range f.Servers {

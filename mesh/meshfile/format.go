@@ -34,6 +34,9 @@ type settings struct {
 	ClientBandwidth rate     `yaml:"client_bandwidth"`
 	ClientJitter    percent  `yaml:"client_jitter"`
 	ClientLoss      percent  `yaml:"client_loss"`
+
+	Transport    choice `yaml:"transport,omitempty"`
+	LowbandBelow slow   `yaml:"lowband_below,omitempty"`
 }
 
 // server is one server; where its id is left out it counts on from the one before.
@@ -114,6 +117,7 @@ func oneLine(v any) (*yaml.Node, error) {
 
 func fileOf(p Plan) file {
 	f := file{Seed: p.Seed, Settings: settingsOf(p.Settings), Servers: []server{}}
+	f.Settings.Transport, f.Settings.LowbandBelow = choice(p.Transport.Choice), slow(p.Transport.Below)
 	names := make(map[int]string)
 	for _, s := range p.Servers {
 		name := s.Name

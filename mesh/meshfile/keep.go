@@ -16,15 +16,24 @@ import (
 // saveInterval is how long changes are gathered before the file is written.
 const saveInterval = time.Second
 
-// Keep keeps the file at path up to date with a mesh until ctx or the mesh ends, and returns after a last
-// write with that one's error. A write that fails meanwhile is logged once and tried again. A file that
+// Transports knows how servers talk to each other (gateway.Transports).
+type Transports interface {
+	Chooser
+	// Changed returns a channel that is closed at the next change.
+	Changed() <-chan struct{}
+}
+
+// Keep keeps the file at path up to date with a mesh and its transports until ctx or the mesh ends, and returns after a
+// last write with that one's error. A write that fails meanwhile is logged once and tried again. A file that
 // already says what the mesh is stays as it is, comments included, until something changes. What somebody else has
 // written into the file meanwhile is put aside and not lost: the mesh that runs wins.
-func Keep(ctx context.Context, m *mesh.Mesh, path string, log *slog.Logger) error {
-	k := keeper{mesh: m, path: path, log: log}
+func Keep(ctx context.Context, m *mesh.Mesh, transports Transports, path string, log *slog.Logger) error {
+	k := keeper{mesh: m, transports: transports, path: path, log: log, changed: transports.Changed()}
 	changes := m.Subscribe()
 	if data, err := os.ReadFile(path); err == nil {
-		k.written, k.onDisk = Encode(PlanOf(changes.Snapshot())), data
+		if said, err := Decode(data); err == nil {
+			k.written, k.onDisk = Encode(PlanOf(changes.Snapshot(), said.Transport.OrDefault())), data
+		}
 	}
 	failing := false
 	for {
@@ -41,16 +50,19 @@ func Keep(ctx context.Context, m *mesh.Mesh, path string, log *slog.Logger) erro
 }
 
 type keeper struct {
-	mesh    *mesh.Mesh
-	path    string
-	log     *slog.Logger
-	written []byte // the mesh that the file describes
-	onDisk  []byte // the bytes that it held when it was last read or written
+	mesh       *mesh.Mesh
+	transports Transports
+	changed    <-chan struct{} // closed when transports say something new
+	path       string
+	log        *slog.Logger
+	written    []byte // the mesh that the file describes
+	onDisk     []byte // the bytes that it held when it was last read or written
 }
 
 // save writes the file if it does not say what the mesh is.
 func (k *keeper) save() error {
-	data := Encode(PlanOf(k.mesh.Snapshot()))
+	k.changed = k.transports.Changed()
+	data := Encode(PlanOf(k.mesh.Snapshot(), TransportOf(k.transports)))
 	if bytes.Equal(data, k.written) {
 		return nil
 	}
@@ -89,10 +101,8 @@ func (k *keeper) putAside() error {
 
 // wait returns when it is time to write again, and false when the end has come.
 func (k *keeper) wait(ctx context.Context, changes *mesh.Subscription, failing bool) bool {
-	if !failing {
-		if _, err := changes.Next(ctx); err != nil {
-			return false
-		}
+	if !failing && !k.awaitChange(ctx, changes) {
+		return false
 	}
 	select {
 	case <-time.After(saveInterval):
@@ -102,4 +112,22 @@ func (k *keeper) wait(ctx context.Context, changes *mesh.Subscription, failing b
 	case <-k.mesh.Done():
 		return false
 	}
+}
+
+// awaitChange returns when the mesh or its transports change, and false when the end has come.
+func (k *keeper) awaitChange(ctx context.Context, changes *mesh.Subscription) bool {
+	either, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-k.changed:
+			cancel()
+		case <-either.Done():
+		}
+	}()
+	_, err := changes.Next(either)
+	cancel()
+	<-done
+	return err == nil || errors.Is(err, context.Canceled) && ctx.Err() == nil
 }

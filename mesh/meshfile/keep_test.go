@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"meshsim/fabric"
+	"meshsim/gateway"
 	"meshsim/mesh"
 	"meshsim/node"
 )
@@ -43,6 +44,12 @@ func (s still) Client() http.Handler       { return http.NotFoundHandler() }
 // kept runs f with a mesh whose file is kept up to date, in virtual time, and then ends both.
 func kept(t *testing.T, before string, f func(t *testing.T, m *mesh.Mesh, path string)) string {
 	t.Helper()
+	return keptWith(t, before, gateway.NewTransports, f)
+}
+
+// keptWith is kept with transports of one's own, which are told what the file says.
+func keptWith(t *testing.T, before string, transports func(gateway.Choice) *gateway.Transports, f func(t *testing.T, m *mesh.Mesh, path string)) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "mesh.yaml")
 	if before != "" {
 		if err := os.WriteFile(path, []byte(before), 0o644); err != nil {
@@ -60,7 +67,8 @@ func kept(t *testing.T, before string, f func(t *testing.T, m *mesh.Mesh, path s
 		}
 		go m.Run(t.Context())
 		ended := make(chan error)
-		go func() { ended <- Keep(t.Context(), m, path, slog.New(slog.DiscardHandler)) }()
+		choice := transports(plan.Transport.OrDefault().Choice)
+		go func() { ended <- Keep(t.Context(), m, choice, path, slog.New(slog.DiscardHandler)) }()
 		f(t, m, path)
 		m.Close()
 		if err := <-ended; err != nil {
@@ -87,7 +95,7 @@ func TestKeepWritesChangesTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(PlanOf(m.Snapshot()), p); diff != "" || len(p.Servers) != 10 {
+		if diff := cmp.Diff(PlanOf(m.Snapshot(), Transport{}.OrDefault()), p); diff != "" || len(p.Servers) != 10 {
 			t.Errorf("%d servers: %s", len(p.Servers), diff)
 		}
 	})
@@ -117,6 +125,39 @@ func TestKeepLeavesAFileThatIsRightAlone(t *testing.T) {
 	if text != before {
 		t.Errorf("the file became\n%s", text)
 	}
+}
+
+// TestKeepWritesTheTransport: what was chosen at the start, if the file says otherwise, and what is chosen later.
+func TestKeepWritesTheTransport(t *testing.T) {
+	const before = "# mine\nseed: 5\nsettings:\n  transport: auto\n  lowband_below: 20kbit\n"
+	if text := kept(t, before, func(*testing.T, *mesh.Mesh, string) { time.Sleep(time.Minute) }); text != before {
+		t.Errorf("the file became\n%s", text)
+	}
+	var running *gateway.Transports
+	keptWith(t, before, func(gateway.Choice) *gateway.Transports {
+		running = gateway.NewTransports(gateway.AlwaysLowband)
+		return running
+	}, func(t *testing.T, m *mesh.Mesh, path string) {
+		says := func(want Transport) {
+			t.Helper()
+			time.Sleep(3 * saveInterval)
+			synctest.Wait()
+			if p, err := Load(path); err != nil || p.Transport != want {
+				t.Errorf("the file says %+v, %v", p.Transport, err)
+			}
+		}
+		says(Transport{Choice: gateway.AlwaysLowband, Below: gateway.DefaultSlow})
+		if err := running.SetBelow(9600); err != nil {
+			t.Error(err)
+		}
+		running.Set(gateway.Automatic)
+		says(Transport{Choice: gateway.Automatic, Below: 9600})
+		if _, err := m.Add(t.Context(), mesh.AddServer{}); err != nil {
+			t.Error(err)
+		}
+		running.Set(gateway.AlwaysHTTPS)
+		says(Transport{Choice: gateway.AlwaysHTTPS, Below: 9600})
+	})
 }
 
 func TestKeepTriesAgain(t *testing.T) {

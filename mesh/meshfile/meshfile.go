@@ -1,5 +1,5 @@
-// Package meshfile reads and writes mesh files: a mesh's seed, settings, servers (names, kinds, positions) and
-// pins as YAML. Keys and rooms are never in it.
+// Package meshfile reads and writes mesh files: a mesh's seed, settings, the transport between its servers, servers
+// (names, kinds, positions) and pins as YAML. Keys and rooms are never in it.
 //
 // Values carry units (20ms, 250kbit, unlimited, 5%). Reading is strict: an unknown field, a value that is not
 // allowed or anything after the document is an error that names the line. Files are replaced atomically.
@@ -29,11 +29,13 @@ type Plan struct {
 	Settings topo.Settings
 	Servers  []mesh.Planned // by id
 	Pins     map[topo.Pair]topo.LinkPins
+
+	Transport Transport
 }
 
 // PlanOf returns the plan of a running mesh. Servers that were removed are left out.
-func PlanOf(s *mesh.Snapshot) Plan {
-	p := Plan{Seed: s.Seed, Settings: s.Settings, Pins: make(map[topo.Pair]topo.LinkPins)}
+func PlanOf(s *mesh.Snapshot, t Transport) Plan {
+	p := Plan{Seed: s.Seed, Settings: s.Settings, Pins: make(map[topo.Pair]topo.LinkPins), Transport: t}
 	for _, server := range s.Servers {
 		if server.State != mesh.Gone {
 			p.Servers = append(p.Servers, mesh.Planned{

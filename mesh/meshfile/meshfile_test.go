@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"meshsim/gateway"
 	"meshsim/link"
 	"meshsim/mesh"
 	"meshsim/topo"
@@ -36,6 +37,8 @@ settings:
   jitter: 2.5%
   packet_loss: 1
   client_bandwidth: unlimited
+  transport: auto
+  lowband_below: 9600
 servers:
   - at: [120, 562]
   - {id: 3, kind: embedded, at: [-1.5, 0]}
@@ -63,6 +66,7 @@ links:
 		{A: 0, B: 4}: {BA: topo.Pin{Latency: new(20 * time.Millisecond)}, Cut: true},
 		{A: 0, B: 3}: {AB: both, BA: both},
 	}
+	want.Transport = Transport{Choice: gateway.Automatic, Below: 9600}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Error(diff)
 	}
@@ -71,7 +75,7 @@ links:
 func TestWhatIsLeftOutHasDefaults(t *testing.T) {
 	for _, text := range []string{"", "# nothing\n", "seed: 0\n", "{}\n"} {
 		p := decode(t, text)
-		if p.Settings != topo.Defaults() || len(p.Servers) > 0 || len(p.Pins) > 0 {
+		if p.Settings != topo.Defaults() || p.Transport != (Transport{}) || len(p.Servers) > 0 || len(p.Pins) > 0 {
 			t.Errorf("%q: %+v", text, p)
 		}
 	}
@@ -98,6 +102,10 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"list-for-a-value", "settings:\n  jitter: [1]\n", 2, "single value"},
 		{"unlimited-minimum", "settings:\n  min_bandwidth: unlimited\n", 2, "none"},
 		{"cost", "settings:\n  cost_function: cheap\n", 2, "cost_min_latency"},
+		{"transport", "settings:\n  jitter: 1%\n  transport: fast\n", 3, "https, lowband or auto"},
+		{"transport-empty", "settings:\n  transport: \"\"\n", 2, "https, lowband or auto"},
+		{"lowband-below", "settings:\n  lowband_below: unlimited\n", 2, "choose lowband"},
+		{"lowband-below-least", "settings:\n  lowband_below: 100bit\n", 2, "more than"},
 		{"id-twice", "servers:\n  - id: 1\n  - id: 1\n", 3, "count up"},
 		{"id-negative", "servers:\n  - id: -1\n", 2, "count up"},
 		{"id-far-off", "servers:\n  - id: 8000000\n", 2, "count up"},
@@ -145,6 +153,7 @@ func sample() Plan {
 		Pins: map[topo.Pair]topo.LinkPins{
 			{A: 0, B: 12}: {AB: pin, BA: pin}, {A: 0, B: 20}: {BA: pin, Cut: true}, {A: 12, B: 20}: {Cut: true},
 		},
+		Transport: Transport{Choice: gateway.AlwaysLowband, Below: 1200},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"meshsim/gateway"
 	"meshsim/link"
 	"meshsim/topo"
 )
@@ -20,6 +21,8 @@ type (
 	duration     time.Duration
 	percent      topo.Percent
 	distribution link.Distribution
+	choice       gateway.Choice
+	slow         link.BitRate // below which a path is slow
 )
 
 // noMinimum is how no minimum bandwidth is written.
@@ -82,6 +85,22 @@ func (d *distribution) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (d distribution) MarshalYAML() (any, error) { return link.Distribution(d).String(), nil }
+
+func (c *choice) UnmarshalYAML(n *yaml.Node) error {
+	return read(n, (*gateway.Choice)(c), gateway.ParseChoice)
+}
+
+func (s *slow) UnmarshalYAML(n *yaml.Node) error {
+	return read(n, (*link.BitRate)(s), func(text string) (link.BitRate, error) {
+		rate, err := link.ParseBitRate(text)
+		if err != nil {
+			return 0, err
+		}
+		return rate, gateway.CheckBelow(rate)
+	})
+}
+
+func (s slow) MarshalYAML() (any, error) { return link.BitRate(s).String(), nil }
 
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
