@@ -55,7 +55,8 @@ export async function open(browser, url, options = {}) {
   await page.addInitScript(COPIES);
   await before?.(page);
   await page.goto(url);
-  await page.getByTestId("figure-servers").waitFor();
+  // Until it has the mesh and shows it whole: what a test places before would be shown whole, too.
+  await page.locator("[data-testid=board][aria-busy=false]").waitFor();
   return new Board(page, problems);
 }
 
