@@ -38,8 +38,9 @@ type toDeviceContent struct {
 }
 
 // SendToDevices delivers messages to devices here and on other servers. Devices that do not exist are passed
-// over, as the sender cannot know.
-func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages) {
+// over, as the sender cannot know. alongside is recorded in one with the messages to devices here, after those to other
+// servers: a kill in between repeats messages, and loses none.
+func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages, alongside ...Change) {
 	here, elsewhere := DeviceMessages{}, map[string]DeviceMessages{}
 	for user, contents := range messages {
 		server := serverOf(user)
@@ -52,10 +53,10 @@ func (s *Server) SendToDevices(sender, kind string, messages DeviceMessages) {
 		}
 		elsewhere[server][user] = contents
 	}
-	s.deliverToDevices(sender, kind, here, nil)
 	for server, messages := range elsewhere {
 		s.sendEDU(EDU{Type: eduToDevice}, toDeviceContent{sender, kind, rand.Text(), messages}, []string{server})
 	}
+	s.deliverToDevices(sender, kind, here, alongside)
 }
 
 // receiveToDevice takes messages to devices from another server, each once.

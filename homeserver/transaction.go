@@ -39,7 +39,8 @@ type storedTransaction struct {
 
 const kindTransaction = "transaction"
 
-// Made returns what is to be recorded of a transaction that led to an event, in one with the event.
+// Made returns what is to be recorded of a transaction that led to an event, in one with the event; "" where a request
+// leads to none.
 func (d *Device) Made(txn Transaction, event string) []Change {
 	d.txns.mu.Lock()
 	defer d.txns.mu.Unlock()
@@ -118,7 +119,7 @@ func (t *transactions) built(txn Transaction, under *transaction, event string) 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	under.event = event
-	if t.results[txn] == under {
+	if t.results[txn] == under && event != "" {
 		t.events[event] = txn.ID
 	}
 }

@@ -119,7 +119,7 @@ func sendToDevice(c *call) (any, error) {
 	}
 	txn := homeserver.Transaction{Endpoint: "sendToDevice " + c.vars["eventType"], ID: c.vars["txnId"]}
 	_, err := c.device.Once(c.r.Context(), txn, func(func(string)) error {
-		c.server.SendToDevices(c.user(), c.vars["eventType"], in.Messages)
+		c.server.SendToDevices(c.user(), c.vars["eventType"], in.Messages, c.device.Made(txn, "")...)
 		return nil
 	})
 	return empty{}, err

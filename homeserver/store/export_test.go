@@ -21,3 +21,9 @@ func (db *DB) Limit(more int) error {
 	_, err := db.disk.conn.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", limit))
 	return err
 }
+
+// Freeze keeps the files as they are until thaw is called.
+func (db *DB) Freeze() (thaw func()) {
+	db.disk.mu.Lock()
+	return db.disk.mu.Unlock
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,13 +29,14 @@ type mesh struct {
 	mu    sync.Mutex
 	peers map[string]*federation.Peer
 	away  map[string]bool // cannot be reached
+	muted map[string]bool // its transactions reach nobody
 
 	answered func(server string, req *http.Request, body []byte, status int) // told of every request; may be nil
 }
 
 func newMesh(t testing.TB, dir string, names ...string) *mesh {
 	t.Helper()
-	m := &mesh{t: t, dir: dir, away: map[string]bool{}}
+	m := &mesh{t: t, dir: dir, away: map[string]bool{}, muted: map[string]bool{}}
 	m.open(names...)
 	t.Cleanup(m.close)
 	return m
@@ -61,7 +63,7 @@ func (m *mesh) add(name string) {
 		Server: homeserver.Config{
 			Name: name, KeyID: "ed25519:1", Key: kept.Key(), Commons: m.commons, Store: kept, Logger: slog.New(slog.DiscardHandler),
 		},
-		Transport: wire{m},
+		Transport: wire{m, name},
 		Retry:     federation.Retry{First: time.Millisecond, Most: 10 * time.Millisecond, Factor: 2},
 	})
 	m.must(p.Restore())
@@ -120,12 +122,21 @@ func (m *mesh) reach(name string, reachable bool) {
 	m.away[name] = !reachable
 }
 
-// wire carries requests.
-type wire struct{ m *mesh }
+func (m *mesh) mute(name string, muted bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.muted[name] = muted
+}
+
+// wire carries the requests of a server.
+type wire struct {
+	m    *mesh
+	from string
+}
 
 func (w wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	w.m.mu.Lock()
-	peer, away := w.m.peers[req.URL.Host], w.m.away[req.URL.Host]
+	peer, away := w.m.peers[req.URL.Host], w.m.away[req.URL.Host] || w.m.muted[w.from] && strings.Contains(req.URL.Path, "/send/")
 	w.m.mu.Unlock()
 	if peer == nil || away {
 		return nil, fmt.Errorf("there is no way to %s", req.URL.Host)
