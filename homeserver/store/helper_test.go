@@ -19,6 +19,9 @@ import (
 	"meshsim/matrix"
 )
 
+// passwords is shared: the tests hash few different ones.
+var passwords = sync.OnceValue(homeserver.NewPasswords)
+
 // mesh are homeservers that reach each other by name, in memory, and whose data is in one directory.
 type mesh struct {
 	t       testing.TB
@@ -56,12 +59,11 @@ func (m *mesh) open(names ...string) {
 
 func (m *mesh) add(name string) {
 	kept, err := m.db.Server(name)
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	m.must(err)
 	p := federation.New(federation.Config{
 		Server: homeserver.Config{
-			Name: name, KeyID: "ed25519:1", Key: kept.Key(), Commons: m.commons, Store: kept, Logger: slog.New(slog.DiscardHandler),
+			Name: name, KeyID: "ed25519:1", Key: kept.Key(), Commons: m.commons, Store: kept,
+			Passwords: passwords(), Logger: slog.New(slog.DiscardHandler),
 		},
 		Transport: wire{m, name},
 		Retry:     federation.Retry{First: time.Millisecond, Most: 10 * time.Millisecond, Factor: 2},
