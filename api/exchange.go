@@ -18,7 +18,7 @@ import (
 // maxImport bounds the body of an import, in bytes.
 const maxImport = 32 << 20
 
-// maxImports bounds how many files are read at a time: a large one is worked on for seconds, in some 100 MB.
+// maxImports bounds how many files are read at a time: a large one is worked on for seconds, in some 500 MB.
 const maxImports = 2
 
 // ImportSource is a file of a mesh or of another tool.
@@ -96,7 +96,7 @@ func (v *v1) registerExchange(api huma.API) {
 }
 
 func (v *v1) previewImport(ctx context.Context, in *struct{ Body ImportSource }) (*result[ImportPreview], error) {
-	m, err := v.read(in.Body)
+	m, err := v.read(ctx, in.Body)
 	if err != nil {
 		return nil, problemOf(err)
 	}
@@ -110,12 +110,11 @@ func (v *v1) previewImport(ctx context.Context, in *struct{ Body ImportSource })
 		nodes[i] = topo.Node{ID: i, X: s.X, Y: s.Y}
 		p.Servers[i] = ImportedServer{Name: s.Name, Kind: s.Kind, X: s.X, Y: s.Y}
 	}
-	graph := topo.Build(*m.Settings, nodes, m.Pins)
-	if len(graph.Links) > exchange.MaxLinks {
-		return nil, problemOf(badValue("the file's settings link %d pairs: at most %d can be imported at once", len(graph.Links), exchange.MaxLinks))
+	if links := topo.CountLinks(*m.Settings, nodes, m.Pins); links > exchange.MaxLinks {
+		return nil, problemOf(badValue("the file's settings link %d pairs: at most %d can be imported at once", links, exchange.MaxLinks))
 	}
 	p.Links = []ImportedLink{}
-	for _, l := range graph.Links {
+	for _, l := range topo.Build(*m.Settings, nodes, m.Pins).Links {
 		_, pinned := m.Pins[l.Pair]
 		p.Links = append(p.Links, ImportedLink{
 			A: l.A, B: l.B, LatencyMS: milliseconds(l.AB.Delay), Bandwidth: Bandwidth(l.AB.Rate), Pinned: pinned,
@@ -124,14 +123,17 @@ func (v *v1) previewImport(ctx context.Context, in *struct{ Body ImportSource })
 	return answer(p, nil)
 }
 
-// read reads a file; what is wrong in it is the sender's.
-func (v *v1) read(source ImportSource) (*exchange.Mesh, error) {
+// read reads a file; what is wrong in it is the sender's. Who hangs up ends it.
+func (v *v1) read(ctx context.Context, source ImportSource) (*exchange.Mesh, error) {
 	if !v.imports.enter() {
 		return nil, &busyError{what: "imports", most: maxImports}
 	}
 	defer v.imports.leave()
-	m, err := exchange.Decode(source.Format, []byte(source.Text))
-	if err != nil {
+	m, err := exchange.Decode(ctx, source.Format, []byte(source.Text))
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
 		return nil, badValue("%v", err)
 	}
 	if len(m.Servers) == 0 {
@@ -141,7 +143,7 @@ func (v *v1) read(source ImportSource) (*exchange.Mesh, error) {
 }
 
 func (v *v1) doImport(ctx context.Context, in *struct{ Body NewImport }) (*result[Imported], error) {
-	m, err := v.read(in.Body.ImportSource)
+	m, err := v.read(ctx, in.Body.ImportSource)
 	if err != nil {
 		return nil, problemOf(err)
 	}

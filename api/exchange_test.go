@@ -1,10 +1,13 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/danielgtaylor/huma/v2"
 )
 
 func asJSON(t *testing.T, text string) string {
@@ -136,6 +139,22 @@ func TestImportsAreReadFewAtATime(t *testing.T) {
 		slots.leave()
 	}
 	h.must("POST", "/api/v1/import/preview", body, nil)
+}
+
+func TestReadingEndsWithItsRequest(t *testing.T) {
+	v := newHarness(t).front.streams.v1
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	source := ImportSource{Text: `{"links": [{"source": "a", "target": "b"}]}`}
+	if _, err := v.previewImport(gone, &struct{ Body ImportSource }{source}); err == nil || err.(huma.StatusError).GetStatus() != http.StatusServiceUnavailable {
+		t.Errorf("a preview that nobody waits for: %v", err)
+	}
+	if _, err := v.doImport(gone, &struct{ Body NewImport }{NewImport{ImportSource: source}}); err == nil {
+		t.Error("an import that nobody waits for was made")
+	}
+	if len(v.imports) > 0 || len(v.mesh.Snapshot().Servers) > 0 {
+		t.Errorf("%d are still read, the mesh has %d servers", len(v.imports), len(v.mesh.Snapshot().Servers))
+	}
 }
 
 func TestPreviewOfTooManyLinksIsRefused(t *testing.T) {

@@ -17,11 +17,21 @@ import (
 // Settings and pins must be valid and the ids of nodes distinct. The result depends on nothing else, not even
 // on the order of nodes.
 func Build(s Settings, nodes []Node, pins map[Pair]LinkPins) *Graph {
+	b := newBuilder(s, nodes, pins)
+	return b.graph(b.choose())
+}
+
+// CountLinks is how many links [Build] makes of the same, for a small part of the memory.
+func CountLinks(s Settings, nodes []Node, pins map[Pair]LinkPins) int {
+	return len(newBuilder(s, nodes, pins).choose())
+}
+
+func newBuilder(s Settings, nodes []Node, pins map[Pair]LinkPins) *builder {
 	b := &builder{settings: &s, nodes: slices.Clone(nodes), pins: pins}
 	slices.SortFunc(b.nodes, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
 	b.index()
 	b.tree = newKDTree(&s, b.placed)
-	return b.graph(b.choose())
+	return b
 }
 
 // builder names servers by their place in nodes, which orders them like their ids.

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,9 +111,9 @@ func (e *clabEndpoint) UnmarshalYAML(n *yaml.Node) error {
 // MarshalYAML writes the short form.
 func (e clabEndpoint) MarshalYAML() (any, error) { return e.node + ":" + e.port, nil }
 
-func decodeContainerlab(data []byte) (*graph, error) {
+func decodeContainerlab(ctx context.Context, data []byte) (*graph, error) {
 	var file clab
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder := yaml.NewDecoder(newPatient(ctx, data))
 	if err := decoder.Decode(&file); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("the file is empty")

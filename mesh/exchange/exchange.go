@@ -8,6 +8,7 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 
@@ -38,7 +39,7 @@ type codec struct {
 	format    Format
 	extension string
 	mediaType string
-	decode    func([]byte) (*graph, error)
+	decode    func(context.Context, []byte) (*graph, error)
 	encode    func(*graph) ([]byte, error)
 }
 
@@ -101,45 +102,57 @@ func Detect(data []byte) Format {
 	return MeshFile
 }
 
-// Decode reads a file; the format "" is told from the file. Errors name the place in it.
-func Decode(f Format, data []byte) (*Mesh, error) {
-	if f == "" {
+// Decode reads a file; the format "" is told from the file. Errors are [*Error] and name the place in it, but for an
+// unknown format and that of ctx, with which reading ends early.
+func Decode(ctx context.Context, f Format, data []byte) (*Mesh, error) {
+	told := f == ""
+	if told {
 		f = Detect(data)
 	}
-	if f == MeshFile || f == Containerlab {
-		if err := boundedYAML(data); err != nil {
-			return nil, &Error{Format: f, Message: err.Error()}
-		}
-	}
-	if f == MeshFile {
-		return decodeMeshFile(data)
-	}
 	c, ok := find(f)
-	if !ok {
+	if !ok && f != MeshFile {
 		return nil, unknownFormat(f)
 	}
-	g, err := c.decode(bytes.TrimPrefix(data, []byte("\ufeff")))
-	if err != nil {
-		return nil, &Error{Format: f, Message: err.Error()}
-	}
-	m, err := g.mesh()
-	if err != nil {
+	m, err := decode(ctx, f, c, data)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil && told && f == MeshFile:
+		return nil, &Error{Format: f, Message: fmt.Sprintf("%v. As the file does not begin like %s JSON or %s and has no line \"topology:\" like %s, "+
+			"it was read as a mesh file", err, MeshnetLab, GraphML, Containerlab)}
+	case err != nil:
 		return nil, &Error{Format: f, Message: err.Error()}
 	}
 	m.Format = f
 	return m, nil
 }
 
+func decode(ctx context.Context, f Format, c codec, data []byte) (*Mesh, error) {
+	if f == MeshFile || f == Containerlab {
+		if err := boundedYAML(ctx, data); err != nil {
+			return nil, err
+		}
+	}
+	if f == MeshFile {
+		return decodeMeshFile(data)
+	}
+	g, err := c.decode(ctx, bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		return nil, err
+	}
+	return g.mesh(ctx)
+}
+
 // decodeMeshFile takes over everything but the seed and the ids.
 func decodeMeshFile(data []byte) (*Mesh, error) {
 	plan, err := meshfile.Decode(data)
 	if err != nil {
-		return nil, &Error{Format: MeshFile, Message: err.Error()}
+		return nil, err
 	}
 	if len(plan.Servers) > MaxServers {
-		return nil, &Error{Format: MeshFile, Message: tooMany(len(plan.Servers), "servers", MaxServers).Error()}
+		return nil, tooMany("servers", MaxServers)
 	}
-	m := &Mesh{Format: MeshFile, Import: mesh.Import{Settings: &plan.Settings, Pins: make(map[topo.Pair]topo.LinkPins)}}
+	m := &Mesh{Import: mesh.Import{Settings: &plan.Settings, Pins: make(map[topo.Pair]topo.LinkPins)}}
 	if plan.Transport != (meshfile.Transport{}) {
 		m.Notes = append(m.Notes, "the file says how its servers talk to each other; those here go on as they do")
 	}
@@ -177,8 +190,4 @@ func File(f Format) (extension, mediaType string) {
 
 func unknownFormat(f Format) error {
 	return fmt.Errorf("format is %q: it must be %s, %s, %s or %s", f, MeshFile, MeshnetLab, GraphML, Containerlab)
-}
-
-func tooMany(count int, what string, most int) error {
-	return fmt.Errorf("there are %d %s: at most %d can be imported at once", count, what, most)
 }

@@ -50,7 +50,7 @@ func TestOtherFormatsRoundTrip(t *testing.T) {
 			if got := Detect(data); got != f {
 				t.Errorf("detected as %s", got)
 			}
-			m, err := Decode("", data)
+			m, err := Decode(t.Context(), "", data)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, data)
 			}
@@ -113,7 +113,7 @@ func TestMeshFileRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := Decode("", data)
+	m, err := Decode(t.Context(), "", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestMeshFileRoundTrips(t *testing.T) {
 }
 
 func TestMeshnetLabWithoutNodes(t *testing.T) {
-	m, err := Decode(MeshnetLab, []byte(`{"links": [
+	m, err := Decode(t.Context(), MeshnetLab, []byte(`{"links": [
 		{"source": "a", "target": "b", "rate": "100mbit", "source_latency": 2, "target_latency": 10, "tq": 255},
 		{"source": "b", "target": 3, "loss": "20%", "latency": "0.1s", "jitter": 50},
 		{"source": 3, "target": 3}, {"source": "a", "target": "b"}]}`))
@@ -179,7 +179,7 @@ const zoo = `<?xml version="1.0" encoding="utf-8"?><graphml xmlns="http://graphm
 </graphml>`
 
 func TestTopologyZoo(t *testing.T) {
-	m, err := Decode("", []byte(zoo))
+	m, err := Decode(t.Context(), "", []byte(zoo))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestTopologyZoo(t *testing.T) {
 }
 
 func TestDirectedEdgesBecomeTheDirectionsOfALink(t *testing.T) {
-	m, err := Decode(GraphML, []byte(`<graphml><key id="l" for="edge" attr.name="latency"><default>9</default></key>
+	m, err := Decode(t.Context(), GraphML, []byte(`<graphml><key id="l" for="edge" attr.name="latency"><default>9</default></key>
 		<graph edgedefault="directed"><node id="b"/><node id="a"/>
 		<edge source="a" target="b"><data key="l">3</data></edge><edge source="b" target="a"/></graph></graphml>`))
 	if err != nil {
@@ -214,7 +214,7 @@ func TestDirectedEdgesBecomeTheDirectionsOfALink(t *testing.T) {
 }
 
 func TestContainerlab(t *testing.T) {
-	m, err := Decode("", []byte(`
+	m, err := Decode(t.Context(), "", []byte(`
 name: lab
 topology:
   kinds: {linux: {image: alpine}}
@@ -255,7 +255,10 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"dot", "graph {}", `format is "dot"`},
 		{MeshnetLab, "{\n\"links\": [\n{]}", "line 3"},
 		{MeshnetLab, `{}`, "neither"},
-		{MeshnetLab, `{"links": 5}`, "lists"},
+		{MeshnetLab, `{"links": 5}`, "links must be a list"},
+		{MeshnetLab, `{"links": [5]}`, "links[0] must be an object"},
+		{MeshnetLab, `[]`, "must be an object with the lists"},
+		{MeshnetLab, `{"nodes": [{"id": "` + strings.Repeat("a", maxElement) + `"}]}`, "nodes[0] has 65546 bytes"},
 		{MeshnetLab, `{"links": [{"source": "a"}]}`, "links[0]: target"},
 		{MeshnetLab, `{"links": [{"source": "a", "target": {}}]}`, "target"},
 		{MeshnetLab, `{"links": [{"source": "a", "target": "b", "latency": "soon"}]}`, `latency is "soon"`},
@@ -266,7 +269,9 @@ func TestErrorsSayWhere(t *testing.T) {
 		{MeshnetLab, `{"nodes": [{"id": 1}, {"id": "1"}]}`, "used twice"},
 		{MeshnetLab, `{"links": []} []`, "after the end"},
 		{MeshnetLab, `{"links": [`, "ends in the middle"},
-		{GraphML, "<graphml>\n<graph>", "line 2"},
+		{GraphML, "<graphml>\n<graph>", "line 2: unexpected EOF"},
+		{GraphML, "<graphml>\n\n<graph></node>", "line 3: element <graph> closed by </node>"},
+		{GraphML, "<graphml><graph/><graph/></graphml>", "more than 1 graphs"},
 		{GraphML, "<html></html>", "graphml"},
 		{GraphML, "<graphml></graphml>", "0 graphs"},
 		{GraphML, `<graphml><graph><node id="a"/><edge source="a" target="b"/></graph></graphml>`, `"a" to "b"`},
@@ -277,8 +282,9 @@ func TestErrorsSayWhere(t *testing.T) {
 		{Containerlab, "topology: {nodes: {a: }, links: [{endpoints: [a, b]}]}", `endpoint "a"`},
 		{Containerlab, "topology: {nodes: {a: }, links: [{endpoints: ['a:1', 'b:1']}]}", `no node "b"`},
 		{MeshFile, "servers: 5", "meshsim: line 1"},
+		{"", "hello", "it was read as a mesh file"},
 	} {
-		m, err := Decode(c.format, []byte(c.data))
+		m, err := Decode(t.Context(), c.format, []byte(c.data))
 		if err == nil {
 			t.Errorf("%s %q: read as %+v", c.format, c.data, m)
 		} else if !strings.Contains(err.Error(), c.says) {
@@ -294,7 +300,7 @@ func TestTooManyServersAreRefused(t *testing.T) {
 		fmt.Fprintf(&file, `,{"source": %d, "target": %d}`, i, i+1)
 	}
 	file.WriteString("]}")
-	if _, err := Decode(MeshnetLab, []byte(file.String())); err == nil || !strings.Contains(err.Error(), "at most 10000") {
+	if _, err := Decode(t.Context(), MeshnetLab, []byte(file.String())); err == nil || !strings.Contains(err.Error(), "at most 10000") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -309,7 +315,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add([]byte(zoo))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Decode("", data)
+		m, err := Decode(t.Context(), "", data)
 		if err != nil {
 			return
 		}
@@ -331,7 +337,7 @@ func BenchmarkArrange(b *testing.B) {
 					g.edges = append(g.edges, edge{a: i, b: i / 2})
 				}
 				g.edges = g.edges[1:]
-				g.arrange()
+				g.arrange(b.Context())
 			}
 		})
 	}

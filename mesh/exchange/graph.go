@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strconv"
@@ -74,18 +75,20 @@ func graphOf(s *mesh.Snapshot) *graph {
 }
 
 // mesh makes servers and pins of a graph that was read.
-func (g *graph) mesh() (*Mesh, error) {
+func (g *graph) mesh(ctx context.Context) (*Mesh, error) {
 	if len(g.vertices) > MaxServers {
-		return nil, tooMany(len(g.vertices), "nodes", MaxServers)
+		return nil, tooMany("nodes", MaxServers)
 	}
 	if len(g.edges) > MaxLinks {
-		return nil, tooMany(len(g.edges), "links", MaxLinks)
+		return nil, tooMany("links", MaxLinks)
 	}
 	settings := topo.Defaults()
 	settings.Neighbours = 0
 	m := &Mesh{Import: mesh.Import{Settings: &settings, Pins: make(map[topo.Pair]topo.LinkPins)}}
 	g.merge()
-	g.place()
+	if err := g.place(ctx); err != nil {
+		return nil, err
+	}
 	names := g.names()
 	for i, v := range g.vertices {
 		m.Servers = append(m.Servers, mesh.AddServer{X: v.x, Y: v.y, Name: names[i]})

@@ -1,7 +1,7 @@
 package exchange
 
 import (
-	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -18,10 +18,10 @@ import (
 const graphMLSpace = "http://graphml.graphdrawing.org/xmlns"
 
 type graphML struct {
-	XMLName xml.Name    `xml:"graphml"`
-	Space   string      `xml:"xmlns,attr,omitempty"`
-	Keys    []graphKey  `xml:"key"`
-	Graphs  []graphBody `xml:"graph"`
+	XMLName xml.Name        `xml:"graphml"`
+	Space   string          `xml:"xmlns,attr,omitempty"`
+	Keys    upTo[graphKey]  `xml:"key"`
+	Graphs  upTo[graphBody] `xml:"graph"`
 }
 
 type graphKey struct {
@@ -33,22 +33,22 @@ type graphKey struct {
 }
 
 type graphBody struct {
-	ID      string      `xml:"id,attr,omitempty"`
-	Default string      `xml:"edgedefault,attr"`
-	Nodes   []graphNode `xml:"node"`
-	Edges   []graphEdge `xml:"edge"`
+	ID      string          `xml:"id,attr,omitempty"`
+	Default string          `xml:"edgedefault,attr"`
+	Nodes   upTo[graphNode] `xml:"node"`
+	Edges   upTo[graphEdge] `xml:"edge"`
 }
 
 type graphNode struct {
-	ID   string      `xml:"id,attr"`
-	Data []graphData `xml:"data"`
+	ID   string          `xml:"id,attr"`
+	Data upTo[graphData] `xml:"data"`
 }
 
 type graphEdge struct {
-	Source   string      `xml:"source,attr"`
-	Target   string      `xml:"target,attr"`
-	Directed string      `xml:"directed,attr,omitempty"`
-	Data     []graphData `xml:"data"`
+	Source   string          `xml:"source,attr"`
+	Target   string          `xml:"target,attr"`
+	Directed string          `xml:"directed,attr,omitempty"`
+	Data     upTo[graphData] `xml:"data"`
 }
 
 type graphData struct {
@@ -56,22 +56,18 @@ type graphData struct {
 	Value string `xml:",chardata"`
 }
 
-func decodeGraphML(data []byte) (*graph, error) {
+func decodeGraphML(ctx context.Context, data []byte) (*graph, error) {
 	var file graphML
-	decoder := xml.NewDecoder(bytes.NewReader(data))
+	tokens := &shallow{decoder: xml.NewDecoder(newPatient(ctx, data))}
 	// The names of the formats that matter here are plain ASCII in every encoding that is met.
-	decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	if err := decoder.Decode(&file); err != nil {
-		line, _ := decoder.InputPos()
-		return nil, fmt.Errorf("line %d: %w", line, err)
+	tokens.decoder.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
+	if err := xml.NewTokenDecoder(tokens).Decode(&file); err != nil {
+		return nil, tokens.atLine(err)
 	}
 	if len(file.Graphs) != 1 {
 		return nil, fmt.Errorf("there are %d graphs: one is wanted", len(file.Graphs))
 	}
 	g, body := newGraph(), &file.Graphs[0]
-	if err := file.bounded(); err != nil {
-		return nil, err
-	}
 	for i := range body.Nodes {
 		if err := g.graphMLNode(&file, &body.Nodes[i]); err != nil {
 			return nil, err
@@ -85,25 +81,8 @@ func decodeGraphML(data []byte) (*graph, error) {
 	return g, nil
 }
 
-// maxKeys bounds the declared properties: every one is looked for in every node and edge.
-const maxKeys = 256
-
-// bounded refuses what would take too long to read.
-func (f *graphML) bounded() error {
-	body := &f.Graphs[0]
-	switch {
-	case len(f.Keys) > maxKeys:
-		return tooMany(len(f.Keys), "keys", maxKeys)
-	case len(body.Nodes) > MaxServers:
-		return tooMany(len(body.Nodes), "nodes", MaxServers)
-	case len(body.Edges) > MaxLinks:
-		return tooMany(len(body.Edges), "edges", MaxLinks)
-	}
-	return nil
-}
-
 // values are an element's properties by name, in lower case, with the defaults of those it does not give.
-func (f *graphML) values(kind string, data []graphData) map[string]string {
+func (f *graphML) values(kind string, data upTo[graphData]) map[string]string {
 	values := make(map[string]string)
 	for _, key := range f.Keys {
 		if key.For != kind && key.For != "all" {
@@ -188,7 +167,7 @@ func encodeGraphML(g *graph) ([]byte, error) {
 	file := graphML{Space: graphMLSpace, Keys: graphMLKeys()}
 	body := graphBody{ID: "mesh", Default: "undirected"}
 	for _, v := range g.vertices {
-		body.Nodes = append(body.Nodes, graphNode{ID: "n" + v.id, Data: []graphData{
+		body.Nodes = append(body.Nodes, graphNode{ID: "n" + v.id, Data: upTo[graphData]{
 			{"name", v.name}, {"x", number(v.x)}, {"y", number(v.y)},
 		}})
 	}
@@ -205,14 +184,14 @@ func encodeGraphML(g *graph) ([]byte, error) {
 		}
 		body.Edges = append(body.Edges, x)
 	}
-	file.Graphs = []graphBody{body}
+	file.Graphs = upTo[graphBody]{body}
 	out, err := xml.MarshalIndent(file, "", "  ")
 	return append(append([]byte(xml.Header), out...), '\n'), err
 }
 
 // graphMLKeys declares what is written; the ids are the names.
-func graphMLKeys() []graphKey {
-	keys := []graphKey{
+func graphMLKeys() upTo[graphKey] {
+	keys := upTo[graphKey]{
 		{ID: "name", For: "node", Name: "name", Type: "string"},
 		{ID: "x", For: "node", Name: "x", Type: "double"},
 		{ID: "y", For: "node", Name: "y", Type: "double"},

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,12 +17,12 @@ import (
 // rate, jitter and loss are taken over. With source_ or target_ before them they hold at that end of the link, for
 // what leaves there.
 
-func decodeMeshnetLab(data []byte) (*graph, error) {
+func decodeMeshnetLab(ctx context.Context, data []byte) (*graph, error) {
 	var file struct {
-		Nodes []map[string]json.RawMessage `json:"nodes"`
-		Links []map[string]json.RawMessage `json:"links"`
+		Nodes json.RawMessage `json:"nodes"`
+		Links json.RawMessage `json:"links"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder := json.NewDecoder(newPatient(ctx, data))
 	if err := decoder.Decode(&file); err != nil {
 		return nil, atLine(data, err)
 	}
@@ -32,17 +33,44 @@ func decodeMeshnetLab(data []byte) (*graph, error) {
 		return nil, errors.New(`there are neither "nodes" nor "links": the file must be an object with a list of links`)
 	}
 	g := newGraph()
-	for i, fields := range file.Nodes {
-		if err := g.meshnetNode(fields); err != nil {
-			return nil, fmt.Errorf("nodes[%d]: %w", i, err)
-		}
+	if err := forEach(ctx, "nodes", file.Nodes, MaxServers, g.meshnetNode); err != nil {
+		return nil, err
 	}
-	for i, fields := range file.Links {
-		if err := g.meshnetLink(fields); err != nil {
-			return nil, fmt.Errorf("links[%d]: %w", i, err)
-		}
+	if err := forEach(ctx, "links", file.Links, MaxLinks, g.meshnetLink); err != nil {
+		return nil, err
 	}
 	return g, nil
+}
+
+// forEach takes the objects of a list, of which there may be most, one after the other. An absent list is an empty one.
+func forEach(ctx context.Context, name string, list json.RawMessage, most int, take func(map[string]json.RawMessage) error) error {
+	decoder := json.NewDecoder(newPatient(ctx, list))
+	switch start, err := decoder.Token(); {
+	case errors.Is(err, io.EOF), err == nil && start == nil:
+		return nil
+	case start != json.Delim('['):
+		return fmt.Errorf("%s must be a list of objects", name)
+	}
+	for i := 0; decoder.More(); i++ {
+		if i == most {
+			return tooMany(name, most)
+		}
+		var element json.RawMessage
+		if err := decoder.Decode(&element); err != nil {
+			return err
+		}
+		if len(element) > maxElement {
+			return fmt.Errorf("%s[%d] has %d bytes: at most %d are read", name, i, len(element), maxElement)
+		}
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(element, &fields) != nil || fields == nil {
+			return fmt.Errorf("%s[%d] must be an object", name, i)
+		}
+		if err := take(fields); err != nil {
+			return fmt.Errorf("%s[%d]: %w", name, i, err)
+		}
+	}
+	return nil
 }
 
 func (g *graph) meshnetNode(fields map[string]json.RawMessage) error {
@@ -127,9 +155,8 @@ func atLine(data []byte, err error) error {
 	var offset int64
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		offset = syntax.Offset
-	} else if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		offset = kind.Offset
-		err = fmt.Errorf("%s is a %s: lists of objects belong here", kind.Field, kind.Value)
+	} else if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return errors.New(`the file must be an object with the lists "nodes" and "links"`)
 	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the file ends in the middle of the object")
 	}

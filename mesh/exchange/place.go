@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -17,7 +18,8 @@ const (
 )
 
 // place gives every vertex a place on the canvas, in pixels, and links of a map their latency.
-func (g *graph) place() {
+// It fails with ctx only.
+func (g *graph) place(ctx context.Context) error {
 	placed := 0
 	for _, v := range g.vertices {
 		if v.placed {
@@ -30,7 +32,7 @@ func (g *graph) place() {
 		if placed > 0 {
 			g.note("%d of %d nodes have no place in the file: all are arranged anew.", len(g.vertices)-placed, len(g.vertices))
 		}
-		g.arrange()
+		g.arrange(ctx)
 	case g.vertices[0].earth:
 		g.fly()
 		g.project()
@@ -38,6 +40,7 @@ func (g *graph) place() {
 		g.fit(crampedLink)
 	}
 	g.centre()
+	return ctx.Err()
 }
 
 // fly gives links that have no latency that of light in fibre.
@@ -100,8 +103,8 @@ func (g *graph) scale(by float64) {
 	}
 }
 
-// arrange finds places by forces between the nodes. The same graph gets the same places.
-func (g *graph) arrange() {
+// arrange finds places by forces between the nodes. The same graph gets the same places, unless ctx ends before.
+func (g *graph) arrange(ctx context.Context) {
 	drawing := simple.NewUndirectedGraph()
 	for i := range g.vertices {
 		drawing.AddNode(simple.Node(i))
@@ -111,17 +114,17 @@ func (g *graph) arrange() {
 	}
 	// The more links a node has, the smaller the steps that do not throw it further each time.
 	const smallest = 1e-6
-	for rate := 0.05; !g.follow(drawing, rate) && rate > smallest; rate /= 4 {
+	for rate := 0.05; !g.follow(ctx, drawing, rate) && rate > smallest; rate /= 4 {
 	}
 	g.fit(math.Inf(1))
 }
 
-// follow moves the nodes by steps of a rate; false when they flew apart.
-func (g *graph) follow(drawing *simple.UndirectedGraph, rate float64) bool {
+// follow moves the nodes by steps of a rate; false when they flew apart. It stops when ctx ends.
+func (g *graph) follow(ctx context.Context, drawing *simple.UndirectedGraph, rate float64) bool {
 	// Barnes and Hut: n log n a round, so that thousands of nodes are arranged within seconds.
 	forces := layout.EadesR2{Repulsion: 1, Rate: rate, Updates: rounds(len(g.vertices)), Theta: 0.3, Src: rand.NewPCG(1, 1)}
 	result := layout.NewOptimizerR2(drawing, forces.Update)
-	for result.Update() {
+	for ctx.Err() == nil && result.Update() {
 		// The next round would never end, were a place infinite.
 		if g.take(result); !g.together() {
 			return false

@@ -131,10 +131,10 @@ export class Editor {
     return copies;
   }
 
-  /** Adds the servers of a file, all or none; returns them and what could not be taken over, in sentences. */
-  async importMesh(source: NewImport): Promise<Imported> {
+  /** Adds the servers of a file, all or none; returns them and what could not be taken over, in sentences. Where the signal aborts before that, none. */
+  async importMesh(source: NewImport, signal: AbortSignal): Promise<Imported> {
     const before = this.#page.mesh.settings;
-    const imported = await api.importMesh(source);
+    const imported = await api.importMesh(source, signal);
     const ids = (imported.servers ?? []).map((s) => s.id);
     const text = `${String(ids.length)} ${ids.length === 1 ? "server" : "servers"} imported`;
     const after = source.settings ? await api.settings() : before;

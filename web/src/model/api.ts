@@ -63,8 +63,9 @@ export const api = {
     call<LinkPins>("PUT", `/links/${a}/${b}`, pins),
   pins: () => call<PinnedPair[]>("GET", "/pins"),
   counters: (a: number, b: number) => call<LinkCounters[]>("GET", `/links/${a}/${b}/counters`),
-  previewImport: (source: ImportSource) => call<ImportPreview>("POST", "/import/preview", source),
-  importMesh: (source: NewImport) => call<Imported>("POST", "/import", source),
+  /** Reading a large file takes seconds: meshsim stops when the signal aborts. */
+  previewImport: (source: ImportSource, signal: AbortSignal) => call<ImportPreview>("POST", "/import/preview", source, signal),
+  importMesh: (source: NewImport, signal: AbortSignal) => call<Imported>("POST", "/import", source, signal),
   examples: () => call<Example[]>("GET", "/examples"),
   exportMesh: (format: FileFormat) => file(`/export?format=${format}`),
   transport: () => call<Transport>("GET", "/transport"),
@@ -78,8 +79,8 @@ export const api = {
     call<Message[]>("GET", `/rooms/${encodeURIComponent(room)}/messages?server=${server}&limit=${limit}`),
 };
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const text = await (await ask(method, path, body)).text();
+async function call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const text = await (await ask(method, path, body, signal)).text();
   return (text === "" ? undefined : JSON.parse(text)) as T;
 }
 
