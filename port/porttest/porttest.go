@@ -23,8 +23,8 @@ var (
 	subject6 = netip.MustParseAddr("fd6d:6573:6873::2")
 )
 
-// patience is how long an answer may take that is expected; the network takes no time.
-const patience = 5 * time.Second
+// patience is how long an answer may take that is expected: the network takes no time, but the machine may be busy.
+const patience = time.Minute
 
 // Run runs the suite.
 func Run(t *testing.T, start Subject) {
@@ -53,7 +53,6 @@ func Run(t *testing.T, start Subject) {
 
 // exchange is a probe and a subject, one link apart.
 type exchange struct {
-	fabric *fabric.Fabric
 	probe  *probe
 	detach func()
 }
@@ -66,6 +65,7 @@ func (pair) NextHop(_, dst fabric.NodeID) (fabric.NodeID, bool) { return dst, tr
 func newExchange(t *testing.T, start Subject) *exchange {
 	t.Helper()
 	f := fabric.New(fabric.Config{Clock: fabric.TimerClock()})
+	t.Cleanup(f.Close) // also where the subject cannot be made here
 	change := fabric.Change{Set: []fabric.LinkConfig{{LinkID: fabric.LinkID{A: 1, B: 2}}}, Router: pair{}}
 	if err := f.Apply(change); err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func newExchange(t *testing.T, start Subject) *exchange {
 		t.Fatal(err)
 	}
 	p.attachment = attachment
-	e := &exchange{fabric: f, probe: p}
+	e := &exchange{probe: p}
 	e.detach = start(t, f, fabric.NodeConfig{ID: 2, Name: "subject", Addrs: []netip.Addr{subject4, subject6}})
 	return e
 }
@@ -84,7 +84,6 @@ func newExchange(t *testing.T, start Subject) *exchange {
 func (e *exchange) close() {
 	e.detach()
 	e.probe.attachment.Close()
-	e.fabric.Close()
 }
 
 // probe is a port that keeps what it is given.
