@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"meshsim/mesh/meshfile"
 )
 
 // A node with many links was thrown further with every step, until its place was infinite and the stack overflowed.
@@ -82,7 +84,7 @@ func (c *impatient) Err() error {
 // Reading ends wherever it is when its context does.
 func TestReadingCanBeCancelled(t *testing.T) {
 	for _, f := range Formats() {
-		data, err := Encode(f, sample())
+		data, err := Encode(f, sample(), meshfile.Transport{})
 		if err != nil {
 			t.Fatal(err)
 		}
