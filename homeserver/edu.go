@@ -3,6 +3,7 @@ package homeserver
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"meshsim/matrix"
 )
@@ -16,6 +17,8 @@ type EDU struct {
 	Key string
 	// Fleeting EDUs are worthless when they come late: they are not kept for a server that cannot be reached.
 	Fleeting bool
+	// Lasts is how long a fleeting EDU may wait before it is worthless; 0 is until a newer one takes its place.
+	Lasts time.Duration
 }
 
 // The types of EDUs that this server knows; others are ignored.

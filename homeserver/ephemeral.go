@@ -12,6 +12,9 @@ import (
 // maxTyping is the longest time that a typing notification lasts without being repeated.
 const maxTyping = 2 * time.Minute
 
+// typingLasts is how long a typing notification may wait for its turn: clients repeat theirs within 30 seconds.
+const typingLasts = 30 * time.Second
+
 // ephemerals are the typing notifications and receipts of all users, by room. The zero value is empty.
 type ephemerals struct {
 	mu    sync.Mutex
@@ -63,7 +66,7 @@ type typingContent struct {
 }
 
 func (s *Server) tellTyping(roomID, user string, typing bool) {
-	edu := EDU{Type: eduTyping, Key: roomID + " " + user, Fleeting: true}
+	edu := EDU{Type: eduTyping, Key: roomID + " " + user, Fleeting: true, Lasts: typingLasts}
 	s.sendEDU(edu, typingContent{roomID, user, typing}, s.roomServers(roomID))
 }
 

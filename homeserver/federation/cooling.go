@@ -10,8 +10,14 @@ import (
 // within the pause go together. The first is sent at once, and whatever else is to be sent takes along what waits.
 const pauseBetween = 500 * time.Millisecond
 
-// calm says whether nothing waits but who is in a room.
-func (q *queue) calm() bool { return len(q.edus) == 0 && onlyMembers(q.pending) }
+// calm says whether nothing waits that ends a pause: of one between joins, anything but who is in a room; of one for what
+// is fleeting, anything else.
+func (q *queue) calm() bool {
+	if q.patient {
+		return q.idle()
+	}
+	return len(q.edus) == 0 && onlyMembers(q.pending)
+}
 
 func onlyMembers(pdus []waitingPDU) bool {
 	return !slices.ContainsFunc(pdus, func(pdu waitingPDU) bool { return pdu.Type() != "m.room.member" })
@@ -19,13 +25,26 @@ func onlyMembers(pdus []waitingPDU) bool {
 
 // coolLocked begins a pause after a transaction that was taken, and says whether it did.
 func (s *Sender) coolLocked(q *queue) bool {
+	if far := s.far[q.server]; far > 0 && len(q.edus) > 0 && q.idle() {
+		s.pauseLocked(q, far, true)
+		return true
+	}
 	left := pauseBetween - time.Since(q.began)
-	if s.closed || left <= 0 || len(q.txn.edus) > 0 || !onlyMembers(q.txn.pdus) || !q.calm() {
+	if left <= 0 || len(q.txn.edus) > 0 || !onlyMembers(q.txn.pdus) || len(q.edus) > 0 || !onlyMembers(q.pending) {
 		return false
 	}
-	q.busy, q.cooling = false, true
+	s.pauseLocked(q, left, false)
+	return true
+}
+
+// pauseLocked lets a queue wait; patient says that it is for what is fleeting.
+func (s *Sender) pauseLocked(q *queue, d time.Duration, patient bool) {
+	q.busy, q.cooling, q.patient = false, true, patient
+	if s.closed {
+		return
+	}
 	var mine *time.Timer
-	mine = time.AfterFunc(left, func() {
+	mine = time.AfterFunc(d, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if q.timer == mine {
@@ -33,7 +52,6 @@ func (s *Sender) coolLocked(q *queue) bool {
 		}
 	})
 	q.timer = mine
-	return true
 }
 
 // warmLocked ends a pause.

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"slices"
+	"time"
 
 	"meshsim/homeserver"
 )
@@ -19,10 +20,10 @@ func (s *Sender) EnqueueEDU(edu homeserver.EDU, destinations []string) {
 	defer s.mu.Unlock()
 	ticket := s.ledger.edu(edu, destinations)
 	s.enqueueLocked(destinations, func(q *queue) {
-		if edu.Fleeting && q.timer != nil {
+		if edu.Fleeting && q.timer != nil && !q.cooling {
 			return // the server cannot be reached: it would come late
 		}
-		s.addEDULocked(q, waitingEDU{edu, ticket})
+		s.addEDULocked(q, waitingEDU{EDU: edu, ticket: ticket, since: time.Now()})
 	})
 }
 
@@ -48,46 +49,25 @@ func (s *Sender) addEDULocked(q *queue, edu waitingEDU) {
 	s.ledger.over(dropped)
 }
 
-// takeEDUs takes as many EDUs out of the queue as fit into one transaction.
-func (q *queue) takeEDUs() []waitingEDU {
-	n, size := 0, 0
-	for n < len(q.edus) && n < maxEDUs {
-		size += len(q.edus[n].Content)
-		if n > 0 && size > maxEDUBytes {
+// takeEDUs takes as many EDUs out of the queue as fit into one transaction, on demand only those that last.
+func (q *queue) takeEDUs(onlyLasting bool) (taken []waitingEDU) {
+	var left []waitingEDU
+	size := 0
+	for i, edu := range q.edus {
+		size += len(edu.Content)
+		if len(taken) == maxEDUs || len(taken) > 0 && size > maxEDUBytes {
+			left = append(left, q.edus[i:]...)
 			break
 		}
-		n++
-	}
-	taken := q.edus[:n:n]
-	q.edus = slices.Clone(q.edus[n:])
-	return taken
-}
-
-// dropFleeting needs Sender.mu. It forgets what would be outdated when the server is reached again. A transaction that has lost
-// something is another one.
-func (s *Sender) dropFleeting(q *queue) {
-	q.edus = lasting(q.edus)
-	if q.txn == nil {
-		return
-	}
-	kept := lasting(q.txn.edus)
-	switch {
-	case len(kept) == len(q.txn.edus):
-	case len(kept)+len(q.txn.pdus) == 0:
-		q.txn = nil
-	default:
-		q.txn = s.transaction(q.txn.pdus, kept)
-	}
-}
-
-func lasting(edus []waitingEDU) []waitingEDU {
-	var kept []waitingEDU
-	for _, edu := range edus {
-		if !edu.Fleeting {
-			kept = append(kept, edu)
+		if onlyLasting && edu.Fleeting {
+			size -= len(edu.Content)
+			left = append(left, edu)
+			continue
 		}
+		taken = append(taken, edu)
 	}
-	return kept
+	q.edus = left
+	return taken
 }
 
 // appendEDUs is canonical by construction: contents are, and the members are in order.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"meshsim/homeserver"
 	"meshsim/matrix/event"
@@ -26,6 +27,7 @@ type (
 	waitingEDU struct {
 		homeserver.EDU
 		*ticket
+		since time.Time // in the queue; zero for one that was kept from before
 	}
 )
 
@@ -188,7 +190,7 @@ func (s *Sender) requeueLocked(out storedOutgoing, pdu *event.PDU) {
 		if pdu != nil {
 			s.addLocked(q, waitingPDU{pdu, waits})
 		} else {
-			s.addEDULocked(q, waitingEDU{*out.EDU, waits})
+			s.addEDULocked(q, waitingEDU{EDU: *out.EDU, ticket: waits})
 		}
 	})
 }

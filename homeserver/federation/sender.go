@@ -52,8 +52,9 @@ type Sender struct {
 	ledger ledger
 
 	mu     sync.Mutex
-	queues map[string]*queue // by server; only those with something to send
-	offers map[offer]int     // how often events were offered of which the server has not said a word
+	queues map[string]*queue        // by server; only those with something to send
+	offers map[offer]int            // how often events were offered of which the server has not said a word
+	far    map[string]time.Duration // how long transactions take, of servers that are far
 	closed bool
 }
 
@@ -70,6 +71,7 @@ type queue struct {
 	failure string    // of the last try
 	began   time.Time // the last transaction
 	cooling bool      // timer is a pause, not the wait after a failure
+	patient bool      // the pause is for what is fleeting
 }
 
 // transaction keeps its id and body through all tries, so that the other server can tell a repetition.
@@ -82,7 +84,8 @@ type transaction struct {
 
 // NewSender returns a sender that has nothing to do.
 func NewSender(client *Client, retry Retry, log *slog.Logger) *Sender {
-	s := &Sender{client: client, retry: retry, log: log, run: rand.Uint64(), queues: map[string]*queue{}, offers: map[offer]int{}}
+	s := &Sender{client: client, retry: retry, log: log, run: rand.Uint64(), queues: map[string]*queue{},
+		offers: map[offer]int{}, far: map[string]time.Duration{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -118,7 +121,11 @@ func (s *Sender) enqueueLocked(destinations []string, put func(*queue)) {
 	for _, server := range destinations {
 		q := s.queueLocked(server)
 		put(q)
-		if !q.busy && (q.timer == nil || q.cooling && !q.calm()) {
+		switch {
+		case q.busy:
+		case q.timer == nil && q.idle() && s.far[server] > 0:
+			s.pauseLocked(q, s.far[server], true)
+		case q.timer == nil || q.cooling && !q.calm():
 			s.startLocked(q)
 		}
 	}
@@ -165,7 +172,7 @@ func (s *Sender) startLocked(q *queue) {
 func (q *queue) stopTimer() {
 	if q.timer != nil {
 		q.timer.Stop()
-		q.timer, q.cooling = nil, false
+		q.timer, q.cooling, q.patient = nil, false, false
 	}
 }
 
@@ -176,6 +183,7 @@ func (s *Sender) drain(q *queue) {
 		if txn == nil {
 			return
 		}
+		began := time.Now()
 		err := s.deliver(q.server, txn)
 		if err != nil {
 			s.failed(q, err)
@@ -183,6 +191,7 @@ func (s *Sender) drain(q *queue) {
 		}
 		s.mu.Lock()
 		s.ledger.taken(q.server, txn)
+		s.measuredLocked(q.server, time.Since(began))
 		cooled := s.coolLocked(q)
 		q.txn, q.wait, q.failure = nil, 0, ""
 		s.mu.Unlock()
@@ -199,7 +208,9 @@ func (s *Sender) next(q *queue) *transaction {
 	if q.txn != nil {
 		return q.txn
 	}
-	n, edus := min(len(q.pending), maxPDUs), q.takeEDUs()
+	q.forgetOutdated(time.Now())
+	n := min(len(q.pending), maxPDUs)
+	edus := q.takeEDUs(n > 0 && s.far[q.server] > 0)
 	if n+len(edus) == 0 {
 		q.busy = false
 		delete(s.queues, q.server)

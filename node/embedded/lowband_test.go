@@ -1,6 +1,9 @@
 package embedded_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -100,5 +103,39 @@ func TestTransportIsSwitchedLive(t *testing.T) {
 		say("told so", telemetry.Lowband)
 		transports.Set(gateway.AlwaysHTTPS)
 		say("told otherwise", telemetry.HTTPS)
+	})
+}
+
+// TestTypingDoesNotDelayMessages: at 300 bit/s a message of somebody who types arrives about as soon as one of somebody
+// who does not, though a transaction with who types takes several seconds there.
+func TestTypingDoesNotDelayMessages(t *testing.T) {
+	virtualtime.Test(t, func(t *testing.T) {
+		m := startMeshOver(t, 2, link.Params{Rate: 300, Delay: 200 * time.Millisecond}, 1, gateway.NewTransports(gateway.AlwaysLowband))
+		room := m.room()
+		types := func(typing bool) {
+			path := "/_matrix/client/v3/rooms/" + url.PathEscape(room) + "/typing/" + url.PathEscape("@"+node.AccountUser+":hs0")
+			if status, err := m.clients[0].Do(t.Context(), http.MethodPut, path, map[string]any{"typing": typing, "timeout": 25_000}, nil); err != nil || status != http.StatusOK {
+				t.Fatalf("typing: %d, %v", status, err)
+			}
+		}
+		send := func(text string) time.Duration {
+			start := time.Now()
+			event := m.clients[0].Send(t, room, text)
+			nodetest.Eventually(t, time.Minute, text, func() bool { return m.ledger.reached(event) == 1 })
+			return time.Since(start)
+		}
+		for i := range 4 {
+			time.Sleep(2 * time.Minute)
+			still := send(fmt.Sprint("still ", i))
+			time.Sleep(2 * time.Minute)
+			types(true)
+			time.Sleep(2 * time.Second)
+			busy := send(fmt.Sprint("typing ", i))
+			types(false)
+			t.Logf("a message took %v, while its sender typed %v", still, busy)
+			if i > 0 && busy > still+still/4 {
+				t.Errorf("a message took %v, while its sender typed %v", still, busy)
+			}
+		}
 	})
 }
