@@ -69,9 +69,11 @@ func toDistant(t *testing.T, takes time.Duration, f func(pdu func(), edu func(ki
 			sender.EnqueueEDU(e, []string{"b"})
 		})
 		time.Sleep(time.Hour)
+		d.mu.Lock()
 		if diff := cmp.Diff(want, d.got); diff != "" {
 			t.Error(diff)
 		}
+		d.mu.Unlock()
 		sender.mu.Lock()
 		defer sender.mu.Unlock()
 		if len(sender.queues) != 0 {
