@@ -44,6 +44,11 @@ containerlab YAML to a meshsim that runs: all of them or none. FILE is - for sta
 	c.Flags().Float64Var(&in.Y, "y", 0, "the same")
 	completeFormat(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if format != "" {
+			if _, err := parseFormat(format); err != nil {
+				return err
+			}
+		}
 		text, err := readFile(args[0], c.InOrStdin())
 		if err != nil {
 			return err
@@ -65,7 +70,11 @@ containerlab YAML to a meshsim that runs: all of them or none. FILE is - for sta
 		for _, note := range done.Notes {
 			fmt.Fprintln(c.ErrOrStderr(), note)
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%d servers were added.\n", len(done.Servers))
+		added := fmt.Sprintf("%d servers were added.", len(done.Servers))
+		if len(done.Servers) == 1 {
+			added = "1 server was added."
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), added)
 		return err
 	}
 	return c
@@ -90,6 +99,9 @@ force, and of these latency, bandwidth, jitter, loss and whether they are cut.`,
 		Example: "  meshsim export > mesh.yaml\n  meshsim export --format graphml > mesh.graphml",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := parseFormat(format); err != nil {
+				return err
+			}
 			response, err := r.request(c.Context(), http.MethodGet, "export", url.Values{"format": {format}})
 			if err != nil {
 				return err
@@ -103,6 +115,15 @@ force, and of these latency, bandwidth, jitter, loss and whether they are cut.`,
 	c.Flags().StringVar(&format, "format", string(exchange.MeshFile), "meshsim, meshnet-lab, graphml or containerlab")
 	completeFormat(c)
 	return c
+}
+
+// parseFormat reads --format, before anybody is asked.
+func parseFormat(name string) (exchange.Format, error) {
+	f, err := exchange.ParseFormat(name)
+	if err != nil {
+		return "", fmt.Errorf("--%w", err)
+	}
+	return f, nil
 }
 
 func completeFormat(c *cobra.Command) {

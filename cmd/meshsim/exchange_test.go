@@ -24,8 +24,9 @@ func TestImportAndExport(t *testing.T) {
 	}
 	for args, says := range map[string]string{
 		"import nothing.json":         "no such file",
-		"import --format dot " + file: "format",
-		"export --format dot":         "format",
+		"import --format dot nothing": `--format is "dot": it must be meshsim, meshnet-lab, graphml or containerlab`,
+		"export --format dot":         `--format is "dot": it must be meshsim, meshnet-lab, graphml or containerlab`,
+		"import exchange_test.go":     "this is no mesh file (line 13: ",
 		"import":                      "accepts 1 arg",
 	} {
 		if out, err := p.remotely(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), says) {

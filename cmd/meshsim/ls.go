@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"meshsim/api"
 )
@@ -43,6 +46,13 @@ type neighbour struct {
 	Name      string  `json:"name"`
 	LatencyMS float64 `json:"latency_ms"` // from here to there
 	Cut       bool    `json:"cut,omitempty"`
+}
+
+func (n neighbour) String() string {
+	if n.Cut {
+		return n.Name + " cut"
+	}
+	return fmt.Sprintf("%s %s ms", n.Name, number(n.LatencyMS))
 }
 
 // newLs is the command that lists servers.
@@ -108,36 +118,72 @@ func printTable(out io.Writer, all []listed) error {
 		_, err := fmt.Fprintln(out, "The mesh has no servers yet: click them onto the page, or POST to /api/v1/servers.")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tNAME\tKIND\tSTATE\tIPV4\tCLIENTS\tLINKS")
+	rows := [][]string{{"ID", "NAME", "KIND", "STATE", "IPV4", "CLIENTS"}}
 	for _, s := range all {
-		fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Name, s.Kind, s.State, s.IPv4, s.ClientURL, s.neighbours())
+		rows = append(rows, []string{strconv.Itoa(s.ID), s.Name, s.Kind, s.State, s.IPv4, s.ClientURL})
+	}
+	room := roomBeside(rows, widthOf(out))
+	table := tabwriter.NewWriter(out, 0, 0, gap, ' ', 0)
+	for i, row := range rows {
+		last := "LINKS"
+		if i > 0 {
+			last = all[i-1].neighbours(room)
+		}
+		fmt.Fprintf(table, "%s\t%s\n", strings.Join(row, "\t"), last)
 	}
 	return table.Flush()
 }
 
-// neighbours are the other ends with their latency, as a table has room for them.
-func (s *listed) neighbours() string {
+// gap is the space between two columns.
+const gap = 2
+
+// widthOf is how many characters fit into a line of a terminal; what is none has lines of any length.
+func widthOf(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return math.MaxInt
+}
+
+// roomBeside is how many characters are left in a line for one more column.
+func roomBeside(rows [][]string, width int) int {
+	for column := range rows[0] {
+		widest := 0
+		for _, row := range rows {
+			widest = max(widest, len(row[column]))
+		}
+		width -= widest + gap
+	}
+	return width
+}
+
+// neighbours are the other ends with their latency: as many as fit into room, but six at the most and one at the least.
+func (s *listed) neighbours(room int) string {
 	if s.Reason != "" {
 		return s.Reason
 	}
-	const most = 6
-	var ends []string
-	for i, n := range s.Links {
-		if i == most {
-			ends = append(ends, fmt.Sprintf("and %d more", len(s.Links)-most))
-			break
-		}
-		end := fmt.Sprintf("%s %s ms", n.Name, number(n.LatencyMS))
-		if n.Cut {
-			end = n.Name + " cut"
-		}
-		ends = append(ends, end)
-	}
-	if len(ends) == 0 {
+	if len(s.Links) == 0 {
 		return "-"
 	}
-	return strings.Join(ends, ", ")
+	const most = 6
+	text := s.Links[0].String()
+	for i, n := range s.Links[1:] {
+		longer, rest := text+", "+n.String(), andMore(len(s.Links)-i-2)
+		if i+1 == most || len(longer)+len(rest) > room {
+			return text + andMore(len(s.Links)-i-1)
+		}
+		text = longer
+	}
+	return text
+}
+
+func andMore(count int) string {
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d more", count)
 }
 
 // number is a figure with no more digits than it has use for.

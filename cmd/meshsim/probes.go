@@ -64,15 +64,37 @@ func (b *between) address() string {
 	return b.to.IPv4
 }
 
-// ask follows a probe, line by line, once it has begun.
-func (b *between) ask(ctx context.Context, out io.Writer, tool string, query url.Values, begun func(), each func(line []byte) error) error {
-	return follow(ctx, &b.remote, fmt.Sprintf("servers/%d/%s", b.from.ID, tool), query, begun, func(line []byte) error {
+// text is where sentences go: nowhere where JSON is wanted.
+func (b *between) text(out io.Writer) io.Writer {
+	if b.asJSON {
+		return io.Discard
+	}
+	return out
+}
+
+// found is what a probe says of a request or a hop.
+type found interface{ api.PingReply | api.TraceHop }
+
+// tell prints a title once a probe has begun, and a line for all that it finds.
+func tell[T found](ctx context.Context, b *between, out io.Writer, tool string, query url.Values, title string, line func(T) (string, error)) error {
+	path := fmt.Sprintf("servers/%d/%s", b.from.ID, tool)
+	begun := func() { fmt.Fprintln(b.text(out), title) }
+	return follow(ctx, &b.remote, path, query, begun, func(data []byte) error {
 		if b.asJSON {
-			if _, err := fmt.Fprintf(out, "%s\n", line); err != nil {
+			if _, err := fmt.Fprintf(out, "%s\n", data); err != nil {
 				return err
 			}
 		}
-		return each(line)
+		var value T
+		if err := json.Unmarshal(data, &value); err != nil {
+			return err
+		}
+		text, err := line(value)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(b.text(out), text)
+		return err
 	})
 }
 
@@ -104,30 +126,19 @@ func newPing(getenv func(string) string) *cobra.Command {
 
 // ping prints answers as they come and what they add up to.
 func (b *between) ping(ctx context.Context, out io.Writer, query url.Values) error {
-	text := out
-	if b.asJSON {
-		text = io.Discard
-	}
 	var seen tally
-	begun := func() {
-		fmt.Fprintf(text, "ping from %s to %s (%s), %d bytes of data\n", b.from.Name, b.to.Name, b.address(), b.size)
-	}
-	err := b.ask(ctx, out, "ping", query, begun, func(line []byte) error {
-		var r api.PingReply
-		if err := json.Unmarshal(line, &r); err != nil {
-			return err
-		}
+	title := fmt.Sprintf("ping from %s to %s (%s), %d bytes of data", b.from.Name, b.to.Name, b.address(), b.size)
+	err := tell(ctx, b, out, "ping", query, title, func(r api.PingReply) (string, error) {
 		if r.Error != "" {
-			return errors.New(r.Error)
+			return "", errors.New(r.Error)
 		}
 		seen.add(r)
-		_, err := fmt.Fprintln(text, replyLine(r))
-		return err
+		return replyLine(r), nil
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(text, &seen)
+	fmt.Fprintln(b.text(out), &seen)
 	if seen.answered == 0 {
 		return fmt.Errorf("%s did not answer %s", b.to.Name, b.from.Name)
 	}
@@ -217,25 +228,16 @@ func newTraceroute(getenv func(string) string) *cobra.Command {
 
 // trace prints hops as they become known.
 func (b *between) trace(ctx context.Context, out io.Writer, query url.Values) error {
-	text := out
-	if b.asJSON {
-		text = io.Discard
-	}
 	arrived := false
-	begun := func() { fmt.Fprintf(text, "path from %s to %s (%s)\n", b.from.Name, b.to.Name, b.address()) }
-	err := b.ask(ctx, out, "traceroute", query, begun, func(line []byte) error {
-		var hop api.TraceHop
-		if err := json.Unmarshal(line, &hop); err != nil {
-			return err
-		}
+	title := fmt.Sprintf("path from %s to %s (%s)", b.from.Name, b.to.Name, b.address())
+	err := tell(ctx, b, out, "traceroute", query, title, func(hop api.TraceHop) (string, error) {
 		if hop.Error != "" {
-			return errors.New(hop.Error)
+			return "", errors.New(hop.Error)
 		}
 		for _, r := range hop.Replies {
 			arrived = arrived || r.Outcome == string(probe.Replied)
 		}
-		_, err := fmt.Fprintln(text, hopLine(hop))
-		return err
+		return hopLine(hop), nil
 	})
 	if err == nil && !arrived && ctx.Err() == nil {
 		err = fmt.Errorf("%s was not reached from %s", b.to.Name, b.from.Name)

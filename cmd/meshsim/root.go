@@ -51,26 +51,27 @@ const examples = `  meshsim
 func newRoot(getenv func(string) string) *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
-		Use:           "meshsim [MESH-FILE]",
-		Short:         "Emulate a mesh of Matrix homeservers",
-		Long:          long,
-		Example:       examples,
-		Args:          oneFile,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		RunE:          o.run,
+		Use:               "meshsim [MESH-FILE]",
+		Short:             "Emulate a mesh of Matrix homeservers",
+		Long:              long,
+		Example:           examples,
+		Args:              oneFile,
+		ValidArgsFunction: completeFileOrCommand,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		RunE:              o.run,
 	}
 	serve := &cobra.Command{
-		Use:     "serve [MESH-FILE]",
-		Short:   "Serve the page and the interface (what meshsim does when it is told nothing else)",
-		Long:    long,
-		Example: examples,
-		Args:    oneFile,
-		RunE:    o.run,
+		Use:               "serve [MESH-FILE]",
+		Short:             "Serve the page and the interface (what meshsim does when it is told nothing else)",
+		Long:              long,
+		Example:           examples,
+		Args:              oneFile,
+		ValidArgsFunction: completeFile,
+		RunE:              o.run,
 	}
 	for _, c := range []*cobra.Command{root, serve} {
 		o.flags(c.Flags())
-		c.ValidArgsFunction = completeFile
 		levels := cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp)
 		if err := c.RegisterFlagCompletionFunc("log-level", levels); err != nil {
 			panic(err) // only where there is no such flag
@@ -91,11 +92,6 @@ func newRoot(getenv func(string) string) *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", explained(err), c.CommandPath())
 	})
 	return root
-}
-
-// completeFile offers mesh files to the shell.
-func completeFile(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
 // oneFile checks the arguments of serve.

@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"meshsim/mesh"
@@ -61,6 +62,14 @@ func Formats() []Format {
 	return list
 }
 
+// ParseFormat reads the name of a format.
+func ParseFormat(name string) (Format, error) {
+	if f := Format(name); slices.Contains(Formats(), f) {
+		return f, nil
+	}
+	return "", unknownFormat(Format(name))
+}
+
 func find(f Format) (codec, bool) {
 	for _, c := range codecs() {
 		if c.format == f {
@@ -79,11 +88,16 @@ type Mesh struct {
 
 // Error says what is wrong in a file.
 type Error struct {
-	Format  Format
+	Format  Format // empty where no format could be told
 	Message string
 }
 
-func (e *Error) Error() string { return fmt.Sprintf("%s: %s", e.Format, e.Message) }
+func (e *Error) Error() string {
+	if e.Format == "" {
+		return e.Message
+	}
+	return fmt.Sprintf("%s: %s", e.Format, e.Message)
+}
 
 // Detect tells the format of a file from its beginning; what is none of the others may be a mesh file.
 func Detect(data []byte) Format {
@@ -118,8 +132,7 @@ func Decode(ctx context.Context, f Format, data []byte) (*Mesh, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case err != nil && told && f == MeshFile:
-		return nil, &Error{Format: f, Message: fmt.Sprintf("%v. As the file does not begin like %s JSON or %s and has no line \"topology:\" like %s, "+
-			"it was read as a mesh file", err, MeshnetLab, GraphML, Containerlab)}
+		return nil, &Error{Message: fmt.Sprintf("this is no mesh file (%v), and it does not begin as meshnet-lab JSON, GraphML or containerlab YAML do", err)}
 	case err != nil:
 		return nil, &Error{Format: f, Message: err.Error()}
 	}

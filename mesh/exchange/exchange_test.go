@@ -282,7 +282,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{Containerlab, "topology: {nodes: {a: }, links: [{endpoints: [a, b]}]}", `endpoint "a"`},
 		{Containerlab, "topology: {nodes: {a: }, links: [{endpoints: ['a:1', 'b:1']}]}", `no node "b"`},
 		{MeshFile, "servers: 5", "meshsim: line 1"},
-		{"", "hello", "it was read as a mesh file"},
+		{"", "hello", "this is no mesh file (line 1: "},
 	} {
 		m, err := Decode(t.Context(), c.format, []byte(c.data))
 		if err == nil {
