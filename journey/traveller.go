@@ -34,6 +34,7 @@ type traveller struct {
 	journeys map[string]*journey // by event
 	order    []*journey          // as they began
 	awaited  int                 // sum over all journeys
+	past     forgotten
 }
 
 // tracer is a server as a service. It is made anew when the server was renamed by an import.
@@ -87,6 +88,7 @@ func (t *traveller) of(e *telemetry.Event, from int, at time.Time) *journey {
 	j := t.journeys[e.ID]
 	if j == nil {
 		j = &journey{event: e, root: rootOf(e.ID), from: from, begun: at, awaited: make(map[hop]telemetry.SentTo)}
+		j.told = t.past.has(j.root.SpanID())
 		t.journeys[e.ID] = j
 		t.order = append(t.order, j)
 	}
@@ -196,6 +198,7 @@ func (t *traveller) finish(now time.Time) {
 		t.tell(oldest)
 		t.awaited -= len(oldest.awaited)
 		delete(t.journeys, oldest.event.ID)
+		t.past.add(oldest.root.SpanID())
 	}
 }
 
