@@ -102,6 +102,7 @@ type Gateway struct {
 	relays    sync.WaitGroup    // tunnels through the proxy, and the low-bandwidth transport
 	attempts  attempts
 	turns     turns
+	lines     lines
 	ctx       context.Context // ended by Close
 	end       context.CancelFunc
 

@@ -142,5 +142,5 @@ func (d lowbandDirectory) Path(name string) coap.Path {
 	if !ok {
 		return coap.Path{}
 	}
-	return coap.Path{RTT: path.RTT, Rate: int64(path.Rate)}
+	return coap.Path{RTT: path.RTT, Rate: int64(path.Rate), Line: d.g.lines.line(path.Slowest)}
 }

@@ -25,10 +25,12 @@ type talk struct {
 }
 
 const (
-	// handshakeBytes is what the two datagrams of a handshake are longer than others.
-	handshakeBytes = 102 + 54
-	// meetingBytes is what the three datagrams of a first contact add, with IPv4 and UDP headers of two of them.
-	meetingBytes = 2*(102+28) + 47
+	// handshakeBytes is how much longer the datagrams of a handshake are than others: the first by 85, the second by 33.
+	handshakeBytes = 85
+	// introductionBytes is the same of a first contact's third, and meetingBytes what its first two have, IPv4 and UDP
+	// counted.
+	introductionBytes = 47
+	meetingBytes      = 2 * (102 + 28)
 )
 
 func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
@@ -46,14 +48,14 @@ func (e *Endpoint) newTalk(name string, s *channel.Session) *talk {
 // path is what is known of the path; while the session begins, an exchange takes longer.
 func (e *Endpoint) path(t *talk) coap.Path {
 	p := e.cfg.Directory.Path(t.peer)
-	if established, _ := t.session.Established(); !established {
-		bytes := int64(handshakeBytes)
-		if t.session.Met() {
-			bytes = meetingBytes
-		}
-		p.Setup = p.RTT
+	if established, _ := t.session.Established(); established {
+		return p
+	}
+	p.Setup, p.SetupBytes = p.RTT, handshakeBytes
+	if t.session.Met() {
+		p.SetupBytes = introductionBytes
 		if p.Rate > 0 {
-			p.Setup += time.Duration(bytes * 8 * int64(time.Second) / p.Rate)
+			p.Setup += time.Duration(meetingBytes * 8 * int64(time.Second) / p.Rate)
 		}
 	}
 	return p

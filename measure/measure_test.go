@@ -67,6 +67,19 @@ func TestLowbandIsCheaperInEveryStep(t *testing.T) {
 	})
 }
 
+// TestNothingIsRepeatedWithoutLoss: a message to nine others at 100 bit/s and a second each way is nine datagrams there and
+// nine back, also the first time, when the sessions begin.
+func TestNothingIsRepeatedWithoutLoss(t *testing.T) {
+	virtualtime.Test(t, func(t *testing.T) {
+		report := run(t, Config{Link: link.Params{Rate: 100, Delay: time.Second}, Rooms: []int{10}})
+		for _, step := range []string{"room of 10: first message to all", "room of 10: next message to all"} {
+			if cost := report.row(t, step).Cost[telemetry.Lowband]; cost.Packets != 18 {
+				t.Errorf("%s took %d packets, %d bytes", step, cost.Packets, cost.Bytes)
+			}
+		}
+	})
+}
+
 func TestStepsThatTakeTooLongAreGivenUp(t *testing.T) {
 	virtualtime.Test(t, func(t *testing.T) {
 		report, err := Run(t.Context(), Config{

@@ -82,7 +82,7 @@ type Association struct {
 	byToken   map[string]*exchange
 	window    window
 	estimator estimator
-	busy      time.Time // when what was sent so far has left, at the path's rate
+	line      Line // of a path that says none
 	seen      memory
 	handling  int
 	uploads   uploads
@@ -206,13 +206,17 @@ func (a *Association) emitLocked(m message.Message) []byte {
 // sendLocked sends a datagram and returns when it will have left.
 func (a *Association) sendLocked(datagram []byte) time.Time {
 	a.count.sent.Add(1)
-	now := time.Now()
-	if a.busy.Before(now) {
-		a.busy = now
-	}
-	a.busy = a.busy.Add(a.cfg.Path().wire(len(datagram)))
+	path := a.cfg.Path()
+	left := a.lineOf(path).send(path.wire(len(datagram)))
 	a.cfg.Send(datagram)
-	return a.busy
+	return left
+}
+
+func (a *Association) lineOf(p Path) *Line {
+	if p.Line != nil {
+		return p.Line
+	}
+	return &a.line
 }
 
 func (a *Association) nextMIDLocked() uint16 {

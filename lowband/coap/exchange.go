@@ -19,7 +19,8 @@ type exchange struct {
 	mid      uint16
 	token    message.Token
 	datagram []byte
-	reply    int // bytes that the answer may have
+	reply    time.Duration // that the largest answer takes on line
+	line     *Line
 	tries    int
 	begun    time.Time // first try
 	left     time.Time // when the first try has left
@@ -77,7 +78,11 @@ func (a *Association) confirm(ctx context.Context, m message.Message, reply int,
 }
 
 func (a *Association) beginLocked(m message.Message, reply int, answered bool) *exchange {
-	e := &exchange{reply: reply, answered: answered, inWindow: true, done: make(chan outcome, 1), begun: time.Now()}
+	path := a.cfg.Path()
+	e := &exchange{
+		reply: path.wire(reply), line: a.lineOf(path), answered: answered, inWindow: true, done: make(chan outcome, 1), begun: time.Now(),
+	}
+	e.line.expect(e.reply)
 	e.mid = a.nextMIDLocked()
 	m.Type, m.MessageID = message.Confirmable, int32(e.mid)
 	if answered {
@@ -102,17 +107,20 @@ func (a *Association) tryLocked(e *exchange) {
 	if e.tries == 1 {
 		e.left = left
 	}
-	wait := time.Until(left) + e.rto + ackDelay + setup + a.repliesLocked()
+	wait := time.Until(left) + e.rto + ackDelay + setup + e.line.waiting()
 	e.timer = time.AfterFunc(wait, func() { a.expired(e) })
 }
 
-// repliesLocked is how long the answers to everything outstanding take on the way back, where they queue.
-func (a *Association) repliesLocked() time.Duration {
-	path, sum := a.cfg.Path(), time.Duration(0)
-	for _, e := range a.byMID {
-		sum += path.wire(e.reply)
+// overLocked ends the message layer's part of an exchange: no acknowledgement is waited for any more. It tells whether one
+// was.
+func (a *Association) overLocked(e *exchange) bool {
+	e.stop()
+	if a.byMID[e.mid] != e {
+		return false
 	}
-	return sum
+	delete(a.byMID, e.mid)
+	e.line.expect(-e.reply)
+	return true
 }
 
 // expired is called when no acknowledgement came in time.
@@ -151,13 +159,11 @@ func (a *Association) acknowledgedLocked(m *message.Message, size int) {
 	}
 }
 
-// settleLocked ends the message layer's part of an exchange: the peer has the message.
+// settleLocked is for an exchange of which the peer has the message.
 func (a *Association) settleLocked(e *exchange, size int) {
-	if a.byMID[e.mid] != e {
+	if !a.overLocked(e) {
 		return
 	}
-	e.stop()
-	delete(a.byMID, e.mid)
 	a.estimator.measured(time.Since(e.left)-a.cfg.Path().wire(size), e.tries)
 	a.window.success()
 	a.leaveLocked(e)
@@ -201,9 +207,7 @@ func (a *Association) responseLocked(m *message.Message, size int) {
 		watch.notedLocked(m)
 		return
 	}
-	if a.byMID[e.mid] == e { // the acknowledgement was lost, or the answer has overtaken it
-		e.stop()
-		delete(a.byMID, e.mid)
+	if a.overLocked(e) { // the acknowledgement was lost, or the answer has overtaken it
 		a.leaveLocked(e)
 	}
 	e.finish(outcome{msg: m})
@@ -213,10 +217,7 @@ func (a *Association) responseLocked(m *message.Message, size int) {
 func (a *Association) forget(e *exchange) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e.stop()
-	if a.byMID[e.mid] == e {
-		delete(a.byMID, e.mid)
-	}
+	a.overLocked(e)
 	if e.answered && a.byToken[string(e.token)] == e {
 		delete(a.byToken, string(e.token))
 	}

@@ -8,6 +8,10 @@ type Path struct {
 	Rate int64         // bit/s of the slowest link, 0 for unlimited or unknown
 	// Setup is how much longer an exchange takes that begins now, because the channel is still being set up.
 	Setup time.Duration
+	// SetupBytes is how much longer datagrams are meanwhile.
+	SetupBytes int
+	// Line is the link with that rate, which other associations may use, too; nil where none does.
+	Line *Line
 }
 
 const (
@@ -27,7 +31,7 @@ func (p Path) wire(n int) time.Duration {
 	if p.Rate <= 0 {
 		return 0
 	}
-	return time.Duration(float64(n+datagramOverhead) * 8 / float64(p.Rate) * float64(time.Second))
+	return time.Duration(float64(n+datagramOverhead+p.SetupBytes) * 8 / float64(p.Rate) * float64(time.Second))
 }
 
 // estimator derives retransmission timeouts from round trips as CoCoA does (RFC 9006, section 4.2;

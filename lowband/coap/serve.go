@@ -10,6 +10,9 @@ import (
 // maxHandling bounds the peer's requests that are handled at once. What comes beyond is dropped: it comes again.
 const maxHandling = 64
 
+// ahead is what the acknowledgement of an answer may have to wait for, in bytes: the peer may be sending something itself.
+const ahead = 256
+
 // incoming is a request of the peer. The association's lock guards it.
 type incoming struct {
 	mid       int32
@@ -137,5 +140,5 @@ func (a *Association) answer(in *incoming, res Response) {
 	}
 	a.mu.Unlock()
 	// Where the peer does not acknowledge, it will ask again; there is nobody here to tell.
-	_, _ = a.confirm(a.ctx, message.Message{Code: res.Code, Token: in.token, Options: options, Payload: payload}, 0, false)
+	_, _ = a.confirm(a.ctx, message.Message{Code: res.Code, Token: in.token, Options: options, Payload: payload}, ahead, false)
 }
