@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -70,6 +71,10 @@ func (t *Talk) join(roomID string, server int) {
 }
 
 func (t *Talk) joinInTurn(roomID string, server int) error {
+	if err := t.turns.enter(t.ctx, roomID, func() int { return t.most(roomID) }); err != nil {
+		return err
+	}
+	defer t.turns.leave(roomID)
 	select {
 	case t.joins <- struct{}{}:
 		defer func() { <-t.joins }()
@@ -125,33 +130,59 @@ func (t *Talk) via(roomID string, newcomer int) url.Values {
 		return query
 	}
 	hosts, others := t.hosts(room)
+	first := newcomer
+	if t.anyNamesFew(room) {
+		first = 0 // what another host let in may not have come there yet
+	}
 	for i := range hosts {
-		addVia(query, hosts[(newcomer+i)%len(hosts)])
+		t.addVia(query, hosts[(first+i)%len(hosts)])
 	}
 	for i := range min(len(others), maxVia-len(hosts)) {
-		addVia(query, others[(newcomer+i)%len(others)])
+		t.addVia(query, others[(newcomer+i)%len(others)])
 	}
 	return query
 }
 
-func addVia(query url.Values, name string) {
+func (t *Talk) addVia(query url.Values, server int) {
+	name, _ := t.servers.Name(server)
 	query.Add("via", name)
 	query.Add("server_name", name)
 }
 
-// hosts returns the names of those that newcomers are to ask, the first members whose servers run, and of the other
-// members.
-func (t *Talk) hosts(room *Room) (hosts, others []string) {
+// hosts returns those that newcomers are to ask, the first members whose servers run, and the other members.
+func (t *Talk) hosts(room *Room) (hosts, others []int) {
 	for _, m := range room.Members {
-		name, ok := t.servers.Name(m.Server)
-		if !ok || m.State != Joined {
+		if _, ok := t.servers.Name(m.Server); !ok || m.State != Joined {
 			continue
 		}
 		if _, err := t.servers.Client(m.Server); err == nil && len(hosts) < maxHosts {
-			hosts = append(hosts, name)
+			hosts = append(hosts, m.Server)
 			continue
 		}
-		others = append(others, name)
+		others = append(others, m.Server)
 	}
 	return hosts, others
+}
+
+// fewAtOnce is less than the branches that any homeserver is known to name.
+const fewAtOnce = 8
+
+// most is how many newcomers may be on their way into a room at a time, 0 for any number. Joins that know nothing of each
+// other are branches of the room. Where a server is in it that names only some of many branches, there must not be many,
+// or what it sends reaches some servers only with a later event. Where newcomers join through such a server, it tells those
+// that come at the same time of each other only later too: so they come one by one.
+func (t *Talk) most(roomID string) int {
+	room, err := t.Room(roomID)
+	if err != nil || !t.anyNamesFew(room) {
+		return 0
+	}
+	if hosts, _ := t.hosts(room); len(hosts) > 0 && !t.namesFew(hosts[0]) {
+		return fewAtOnce
+	}
+	return 1
+}
+
+// anyNamesFew tells whether a server is or will be in a room that names few branches.
+func (t *Talk) anyNamesFew(room *Room) bool {
+	return slices.ContainsFunc(room.Members, func(m Member) bool { return t.namesFew(m.Server) })
 }

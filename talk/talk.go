@@ -31,6 +31,9 @@ type Config struct {
 
 	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 128: each waits for half a dozen round trips.
 	JoinsAtOnce int
+	// NamesFew is true for a server that names only some of many branches of a room in what it sends next, and sends that
+	// to those alone that these branches know of: Synapse names ten. See Talk.most. nil is no such server.
+	NamesFew func(server int) bool
 	// JoinTimeout is how long one join may take, 0 is a day: over the slowest links it really takes hours, and the
 	// homeserver, whose gateway knows the path, gives up by itself.
 	JoinTimeout time.Duration
@@ -43,6 +46,8 @@ type Talk struct {
 	servers  Servers
 	accounts *accounts
 	joins    chan struct{} // one token for each join that may be under way
+	namesFew func(server int) bool
+	turns    *turns
 	timeout  time.Duration
 
 	ctx   context.Context // ends with Close: joins outlive the request that asked for them
@@ -64,11 +69,16 @@ func New(config Config) *Talk {
 	if config.JoinTimeout == 0 {
 		config.JoinTimeout = 24 * time.Hour
 	}
+	if config.NamesFew == nil {
+		config.NamesFew = func(int) bool { return false }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Talk{
 		servers:  config.Servers,
 		accounts: newAccounts(config),
 		joins:    make(chan struct{}, config.JoinsAtOnce),
+		namesFew: config.NamesFew,
+		turns:    newTurns(),
 		timeout:  config.JoinTimeout,
 		ctx:      ctx,
 		close:    cancel,

@@ -183,6 +183,47 @@ func TestMembersJoinSideBySideWithinABound(t *testing.T) {
 	})
 }
 
+// Where a server names few branches of a room, few join it at a time, and one by one through such a server.
+func TestNewcomersComeInTurns(t *testing.T) {
+	for _, c := range []struct {
+		slug     string
+		namesFew int // the server that does
+		most     int // joins at once
+	}{
+		{"nobody-names-few", 99, 20},
+		{"the-host-names-few", 0, 1},
+		{"a-newcomer-names-few", 7, fewAtOnce},
+	} {
+		t.Run(c.slug, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeServers(21)
+				f.joinTime = time.Second
+				talk := New(Config{Servers: f, User: "matthew", Password: "secret", NamesFew: func(server int) bool { return server == c.namesFew }})
+				defer talk.Close()
+				newcomers := make([]int, 20)
+				for i := range newcomers {
+					newcomers[i] = i + 1
+				}
+				room, err := talk.Create(t.Context(), NewRoom{Creator: 0, Members: newcomers})
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				room, _ = talk.Room(room.ID)
+				if got := len(states(room)[Joined]); got != 21 || f.most != c.most {
+					t.Errorf("%d have joined, %d at once; want 21, %d at once", got, f.most, c.most)
+				}
+				for _, query := range f.queries[2:] {
+					if c.most < 20 && !strings.HasPrefix(query, "server_name=hs0") {
+						t.Errorf("joined with %s, not by way of hs0", query)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestFailedJoinsSayWhyAndTryAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeServers(3)

@@ -116,6 +116,11 @@ func (c *containerOptions) kinds() []string {
 	return names
 }
 
+// namesFew tells whether homeservers of a kind name only some of many branches of a room.
+func (c *containerOptions) namesFew(kind string) bool {
+	return slices.ContainsFunc(c.presets, func(p *docker.Preset) bool { return p.Name == kind && p.NamesFew })
+}
+
 // containerKinds are the homeservers in containers that come with the program.
 func containerKinds() []string { return docker.Presets() }
 

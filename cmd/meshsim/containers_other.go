@@ -23,3 +23,5 @@ func (*containerOptions) kinds() []string { return nil }
 func (w *wiring) containerDrivers(*options, surroundings) ([]node.Driver, error) { return nil, nil }
 
 func containerCommands(func(string) string) []*cobra.Command { return nil }
+
+func (*containerOptions) namesFew(string) bool { return false }

@@ -107,6 +107,10 @@ func (w *wiring) newFrontend(o *options, listeners []net.Listener) {
 		Servers:  servers{w.mesh},
 		User:     node.AccountUser,
 		Password: node.AccountPassword,
+		NamesFew: func(id int) bool {
+			server, ok := w.mesh.Snapshot().Server(id)
+			return ok && o.containers.namesFew(server.Kind)
+		},
 	})
 	w.frontend = api.New(api.Config{
 		Mesh:        w.mesh,

@@ -57,6 +57,9 @@ type Preset struct {
 	IgnoresProxy bool `yaml:"ignores_proxy"`
 	// EndsTLS is a homeserver whose files heed Values.TLSPort: it can do without the gateway.
 	EndsTLS bool `yaml:"ends_tls"`
+	// NamesFew is a homeserver that names only some of many branches of a room in what it sends next, and sends that to
+	// those alone that these branches know of: crowds join in turns where it is.
+	NamesFew bool `yaml:"names_few"`
 	// UsesPostgres is a homeserver whose files heed Values.Database.
 	UsesPostgres bool `yaml:"uses_postgres"`
 
