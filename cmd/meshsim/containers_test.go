@@ -23,14 +23,14 @@ const containerPatience = 2 * time.Minute
 
 // startWithContainers runs meshsim with Synapse as the default kind. The test is skipped, with the reason, where
 // containers cannot be started.
-func startWithContainers(t *testing.T, args ...string) *program {
+func startWithContainers(t testing.TB, args ...string) *program {
 	t.Helper()
 	wantsContainers(t)
 	return start(t, append(args, "--homeserver", "synapse")...)
 }
 
 // wantsContainers skips a test where containers cannot be started: Debian cannot make the image every day.
-func wantsContainers(t *testing.T) {
+func wantsContainers(t testing.TB) {
 	t.Helper()
 	preset, err := docker.LoadPreset("synapse")
 	if err != nil {

@@ -25,7 +25,7 @@ import (
 
 // program is a running meshsim with all that is real in it.
 type program struct {
-	t     *testing.T
+	t     testing.TB
 	addr  string
 	token string // for the examples; empty where none is needed
 	stop  context.CancelFunc
@@ -33,7 +33,7 @@ type program struct {
 }
 
 // start runs meshsim and waits until it has said where it is.
-func start(t *testing.T, args ...string) *program {
+func start(t testing.TB, args ...string) *program {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	p := &program{t: t, stop: stop, done: make(chan error, 1)}
@@ -182,7 +182,7 @@ func TestFromClickToBubble(t *testing.T) {
 	}
 }
 
-func allJoined(t *testing.T, room api.Room) bool {
+func allJoined(t testing.TB, room api.Room) bool {
 	for _, m := range room.Members {
 		if m.State == "failed" {
 			t.Fatalf("server %d did not join: %s", m.Server, m.Reason)

@@ -4,19 +4,15 @@ package docker_test
 
 import (
 	"bytes"
-	"context"
 	"flag"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"meshsim/fabric"
-	"meshsim/node"
 	"meshsim/node/docker"
 	"meshsim/node/nodetest"
 )
@@ -47,26 +43,13 @@ func anonymousMemory(b *testing.B, merging *docker.Merging) float64 {
 	cfg.Merging = merging
 	d := driver(b, cfg)
 	defer d.Close()
-	var starting sync.WaitGroup
-	for i := range *servers {
-		spec := node.Spec{ID: i, Name: fmt.Sprint("merged", i), Kind: d.Kind()}
-		m.Name(spec)
-		starting.Go(func() {
-			if _, err := d.Start(context.Background(), spec, m); err != nil {
-				b.Error(err)
-			}
-		})
-	}
-	starting.Wait()
-	if b.Failed() {
-		b.FailNow()
-	}
+	names := startSome(b, m, d, *servers)
 	if merging != nil {
 		awaitScans(b)
 	}
 	var sum int64
-	for i := range *servers {
-		sum += shareOfMemory(b, fmt.Sprint("merged", i))
+	for _, name := range names {
+		sum += shareOfMemory(b, name)
 	}
 	return float64(sum) / float64(*servers)
 }
