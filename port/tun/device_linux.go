@@ -184,7 +184,12 @@ func settings(name string) []setting {
 // tune makes the settings in the namespace of the calling thread.
 func tune(name string) error {
 	for _, s := range settings(name) {
-		if err := os.WriteFile("/proc/sys/net/"+s.key, []byte(s.value), 0); err != nil {
+		err := os.WriteFile("/proc/sys/net/"+s.key, []byte(s.value), 0)
+		if errors.Is(err, unix.EROFS) {
+			return fmt.Errorf("the kernel's settings may not be changed: start the container that meshsim runs in with --privileged "+
+				"or --security-opt systempaths=unconfined (%w)", err)
+		}
+		if err != nil {
 			return fmt.Errorf("set net/%s to %s: %w", s.key, s.value, err)
 		}
 	}
