@@ -1,7 +1,9 @@
 package homeserver
 
 import (
+	"context"
 	"crypto/subtle"
+	"fmt"
 	"strconv"
 
 	"meshsim/matrix"
@@ -37,16 +39,16 @@ func (s *Server) AddAccount(c Credential) (user string, err error) {
 
 // Register creates an account. An empty localpart asks for a name to be made up. It fails with UserInUse or
 // InvalidUsername.
-func (s *Server) Register(localpart, password string) (user string, err error) {
+func (s *Server) Register(ctx context.Context, localpart, password string) (user string, err error) {
 	if localpart == "" {
 		localpart = s.freeLocalpart()
 	}
 	if err := s.Available(localpart); err != nil {
 		return "", err
 	}
-	hash, err := s.passwords().Hash(password)
+	hash, err := s.passwords().Hash(ctx, password)
 	if err != nil {
-		return "", fail(Internal, err, "the password could not be stored")
+		return "", fmt.Errorf("the password could not be stored: %w", err)
 	}
 	return s.AddAccount(Credential{localpart, hash})
 }
@@ -79,22 +81,25 @@ func (s *Server) HasUser(user string) bool {
 	return s.users.accounts[user] != nil
 }
 
-// CheckPassword says whether user has an account with this password.
-func (s *Server) CheckPassword(user, password string) bool {
+// CheckPassword says whether user has an account with this password. It fails when ctx ends before that is known.
+func (s *Server) CheckPassword(ctx context.Context, user, password string) (right bool, err error) {
 	s.users.mu.RLock()
 	var hash string
 	if a := s.users.accounts[user]; a != nil {
 		hash = a.password
 	}
 	s.users.mu.RUnlock()
-	return hash != "" && s.passwords().Matches(hash, password)
+	if hash == "" {
+		return false, nil
+	}
+	return s.passwords().Matches(ctx, hash, password)
 }
 
 // SetPassword replaces the password of a local user.
-func (s *Server) SetPassword(user, password string) error {
-	hash, err := s.passwords().Hash(password)
+func (s *Server) SetPassword(ctx context.Context, user, password string) error {
+	hash, err := s.passwords().Hash(ctx, password)
 	if err != nil {
-		return fail(Internal, err, "the password could not be stored")
+		return fmt.Errorf("the password could not be stored: %w", err)
 	}
 	s.users.mu.Lock()
 	defer s.users.mu.Unlock()

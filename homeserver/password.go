@@ -1,11 +1,13 @@
 package homeserver
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"golang.org/x/crypto/bcrypt"
@@ -20,9 +22,12 @@ const maxVerdicts = 4096
 //
 // What is remembered is keyed by an HMAC under a random key that never leaves the value, so it helps nobody
 // who does not already hold the process's memory. It is safe for concurrent use.
+//
+// As many bcrypts run at a time as there are processors: whoever guesses passwords keeps them busy, but no more.
 type Passwords struct {
-	cost int
-	key  [sha256.Size]byte
+	cost  int
+	key   [sha256.Size]byte
+	slots chan struct{} // holds a value for each bcrypt that runs
 
 	mu     sync.Mutex
 	hashes map[[sha256.Size]byte]string // password -> one of its hashes
@@ -35,6 +40,7 @@ func NewPasswords() *Passwords { return newPasswords(bcrypt.DefaultCost) }
 func newPasswords(cost int) *Passwords {
 	p := &Passwords{
 		cost:   cost,
+		slots:  make(chan struct{}, runtime.GOMAXPROCS(0)),
 		hashes: map[[sha256.Size]byte]string{},
 		right:  map[[sha256.Size]byte]bool{},
 	}
@@ -42,8 +48,9 @@ func newPasswords(cost int) *Passwords {
 	return p
 }
 
-// Hash returns a hash of password, the same one again while it is remembered.
-func (p *Passwords) Hash(password string) (string, error) {
+// Hash returns a hash of password, the same one again while it is remembered. It fails with ctx's error when that ends
+// before it is this password's turn.
+func (p *Passwords) Hash(ctx context.Context, password string) (string, error) {
 	memo := p.mac(password)
 	p.mu.Lock()
 	hash, known := p.hashes[memo]
@@ -51,7 +58,11 @@ func (p *Passwords) Hash(password string) (string, error) {
 	if known {
 		return hash, nil
 	}
+	if err := p.begin(ctx); err != nil {
+		return "", err
+	}
 	sum, err := bcrypt.GenerateFromPassword(fold(password), p.cost)
+	<-p.slots
 	if err != nil {
 		return "", fmt.Errorf("hashing a password: %w", err)
 	}
@@ -65,20 +76,38 @@ func (p *Passwords) Hash(password string) (string, error) {
 	return string(sum), nil
 }
 
-// Matches says whether hash was made of password. An empty hash matches nothing.
-func (p *Passwords) Matches(hash, password string) bool {
+// Matches says whether hash was made of password. An empty hash matches nothing. It fails with ctx's error when that ends
+// before it is this password's turn.
+func (p *Passwords) Matches(ctx context.Context, hash, password string) (right bool, err error) {
 	memo := p.mac(hash, password)
 	p.mu.Lock()
 	right, known := p.right[memo]
 	p.mu.Unlock()
 	if known {
-		return right
+		return right, nil
+	}
+	if err := p.begin(ctx); err != nil {
+		return false, err
 	}
 	right = bcrypt.CompareHashAndPassword([]byte(hash), fold(password)) == nil
+	<-p.slots
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	remember(p.right, memo, right)
-	return right
+	return right, nil
+}
+
+// begin waits until another bcrypt may run. The caller takes a value out of slots afterwards.
+func (p *Passwords) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // remember stores a value, dropping any other one when the map is full.

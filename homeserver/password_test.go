@@ -1,10 +1,14 @@
 package homeserver
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -12,19 +16,19 @@ import (
 func TestPasswords(t *testing.T) {
 	p := newPasswords(bcrypt.MinCost)
 	for _, password := range []string{"", "secret", "with\x00nul", strings.Repeat("long", 100)} {
-		hash, err := p.Hash(password)
+		hash, err := p.Hash(t.Context(), password)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _ := p.Hash(password); again != hash {
+		if again, _ := p.Hash(t.Context(), password); again != hash {
 			t.Errorf("%.20q was hashed twice", password)
 		}
 		for _, judge := range []*Passwords{p, newPasswords(bcrypt.MinCost)} {
 			for range 2 { // computed, then remembered
-				if !judge.Matches(hash, password) {
+				if !matches(t, judge, hash, password) {
 					t.Errorf("%.20q does not match its hash", password)
 				}
-				if judge.Matches(hash, password+"x") || judge.Matches("", password) || judge.Matches("no hash", password) {
+				if matches(t, judge, hash, password+"x") || matches(t, judge, "", password) || matches(t, judge, "no hash", password) {
 					t.Errorf("something else matches %.20q", password)
 				}
 			}
@@ -35,12 +39,53 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+func matches(t testing.TB, p *Passwords, hash, password string) bool {
+	t.Helper()
+	right, err := p.Matches(t.Context(), hash, password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return right
+}
+
+// TestPasswordsTakeTurns: no more are looked at than there are processors, and who has gone is not waited for.
+func TestPasswordsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPasswords(bcrypt.MinCost)
+		for range runtime.GOMAXPROCS(0) {
+			p.slots <- struct{}{} // all processors are busy
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		var patient, gone error
+		var group sync.WaitGroup
+		group.Go(func() { _, patient = p.Matches(t.Context(), "no hash", "a guess") })
+		group.Go(func() { _, gone = p.Matches(ctx, "no hash", "another") })
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		if !errors.Is(gone, context.Canceled) {
+			t.Errorf("a guess of who has gone: %v", gone)
+		}
+		if _, err := p.Hash(ctx, "secret"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a password of who has gone: %v", err)
+		}
+		if len(p.right) != 0 {
+			t.Error("a password was looked at while all processors were busy")
+		}
+		<-p.slots
+		group.Wait()
+		if patient != nil || len(p.right) != 1 {
+			t.Errorf("of one who waited %d passwords were looked at: %v", len(p.right), patient)
+		}
+	})
+}
+
 func TestPasswordsAreSharedAndBounded(t *testing.T) {
 	p := newPasswords(bcrypt.MinCost)
 	hashes := make([]string, 8)
 	var group sync.WaitGroup
 	for i := range hashes {
-		group.Go(func() { hashes[i], _ = p.Hash("secret") })
+		group.Go(func() { hashes[i], _ = p.Hash(t.Context(), "secret") })
 	}
 	group.Wait()
 	for _, hash := range hashes {
@@ -49,7 +94,7 @@ func TestPasswordsAreSharedAndBounded(t *testing.T) {
 		}
 	}
 	for i := range maxVerdicts + 100 {
-		p.Matches("no hash", fmt.Sprint(i))
+		matches(t, p, "no hash", fmt.Sprint(i))
 	}
 	if len(p.right) > maxVerdicts {
 		t.Errorf("%d verdicts are remembered", len(p.right))
@@ -58,12 +103,12 @@ func TestPasswordsAreSharedAndBounded(t *testing.T) {
 
 func BenchmarkPasswordKnown(b *testing.B) {
 	p := newPasswords(bcrypt.MinCost)
-	hash, err := p.Hash("secret")
+	hash, err := p.Hash(b.Context(), "secret")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Matches(hash, "secret")
+		matches(b, p, hash, "secret")
 	}
 }

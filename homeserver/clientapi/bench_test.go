@@ -14,7 +14,7 @@ import (
 // BenchmarkIdleServer reports what the user side and the client API of an idle server with one account take.
 func BenchmarkIdleServer(b *testing.B) {
 	const servers = 1000
-	hash, err := passwords().Hash("secret")
+	hash, err := passwords().Hash(b.Context(), "secret")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -82,8 +82,13 @@ func (c *call) checkOwnPassword(auth authentication) error {
 	if err != nil {
 		return err
 	}
-	user, err := c.server.UserID(name)
-	if err != nil || user != c.user() || !c.server.CheckPassword(user, auth.Password) {
+	right := false
+	if user, err := c.server.UserID(name); err == nil && user == c.user() {
+		if right, err = c.server.CheckPassword(c.r.Context(), user, auth.Password); err != nil {
+			return err
+		}
+	}
+	if !right {
 		return forbidden("the password is not that of %s", c.user())
 	}
 	return nil

@@ -55,7 +55,13 @@ func login(c *call) (any, error) {
 		return nil, missing("the login lacks a password")
 	}
 	user, err := c.server.UserID(name)
-	if err != nil || !c.server.CheckPassword(user, *in.Password) {
+	right := false
+	if err == nil {
+		if right, err = c.server.CheckPassword(c.r.Context(), user, *in.Password); err != nil {
+			return nil, err
+		}
+	}
+	if !right {
 		return nil, forbidden("there is no user %s with this password on %s", name, c.server.Name())
 	}
 	return c.newSession(user, in.DeviceID, in.DeviceName, in.Refresh)
@@ -166,7 +172,7 @@ func register(c *call) (any, error) {
 	if err := checkNewPassword("password", in.Password); err != nil {
 		return nil, err
 	}
-	user, err := c.server.Register(in.Username, in.Password)
+	user, err := c.server.Register(c.r.Context(), in.Username, in.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +227,7 @@ func changePassword(c *call) (any, error) {
 	if err := checkNewPassword("new_password", in.NewPassword); err != nil {
 		return nil, err
 	}
-	if err := c.server.SetPassword(c.user(), in.NewPassword); err != nil {
+	if err := c.server.SetPassword(c.r.Context(), c.user(), in.NewPassword); err != nil {
 		return nil, err
 	}
 	if in.LogoutOther == nil || *in.LogoutOther {

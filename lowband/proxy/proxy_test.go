@@ -96,7 +96,7 @@ func newHomeserver(t *testing.T) http.Handler {
 		Name: "localhost", KeyID: "ed25519:1", Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), Passwords: homeserver.NewPasswords(),
 	})
 	t.Cleanup(server.Close)
-	hash, err := homeserver.NewPasswords().Hash("secret")
+	hash, err := homeserver.NewPasswords().Hash(t.Context(), "secret")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func New(cfg Config) *Driver {
 		cfg:       cfg,
 		residents: make(map[int]*resident),
 		account: sync.OnceValues(func() (homeserver.Credential, error) {
-			hash, err := cfg.Passwords.Hash(node.AccountPassword)
+			hash, err := cfg.Passwords.Hash(context.Background(), node.AccountPassword)
 			return homeserver.Credential{Localpart: node.AccountUser, PasswordHash: hash}, err
 		}),
 	}
