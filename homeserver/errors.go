@@ -30,6 +30,7 @@ const (
 	CannotOverwrite            // the media has been uploaded already
 	NotYetUploaded             // the media is announced only
 	UnknownToken               // a token that is worth nothing
+	NotKept                    // what was done cannot be kept now
 )
 
 var kinds = map[Kind]struct {
@@ -53,6 +54,7 @@ var kinds = map[Kind]struct {
 	LimitExceeded:         {"M_LIMIT_EXCEEDED", http.StatusTooManyRequests},
 	CannotOverwrite:       {"M_CANNOT_OVERWRITE_MEDIA", http.StatusConflict},
 	UnknownToken:          {"M_UNKNOWN_TOKEN", http.StatusUnauthorized},
+	NotKept:               {"M_UNKNOWN", http.StatusServiceUnavailable},
 	NotYetUploaded:        {"M_NOT_YET_UPLOADED", http.StatusGatewayTimeout},
 }
 

@@ -19,6 +19,9 @@ type Store interface {
 	Record(changes ...Change)
 	// Durable waits until everything recorded so far is kept. An error says why it is not, and what to do.
 	Durable(ctx context.Context) error
+	// Ready says why nothing more may be done that has to be kept: what could not be written yet has become too much to
+	// hold. It is nil otherwise.
+	Ready() error
 	// Load applies what is kept of some kinds, kind after kind: facts in the order in which they were recorded, others
 	// in no order. It ends with the first error.
 	Load(recall Recall, apply func(Change) error, kinds ...string) error
@@ -54,7 +57,19 @@ func (s *Server) Durable(ctx context.Context) error {
 		return nil
 	}
 	if err := s.cfg.Store.Durable(ctx); err != nil {
-		return fail(Internal, err, "%s cannot keep what was done", s.cfg.Name)
+		return fail(NotKept, err, "%s cannot keep what was done", s.cfg.Name)
+	}
+	return nil
+}
+
+// Ready says why requests that change something must be refused for now: a store that cannot write holds as much as it
+// may. It is nil otherwise, and always without a [Config.Store].
+func (s *Server) Ready() error {
+	if s.cfg.Store == nil {
+		return nil
+	}
+	if err := s.cfg.Store.Ready(); err != nil {
+		return fail(NotKept, err, "%s changes nothing for now", s.cfg.Name)
 	}
 	return nil
 }

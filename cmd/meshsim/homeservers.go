@@ -29,7 +29,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		commons = nil
 	}
 	if o.data != "" {
-		if w.store, err = store.Open(o.data); err != nil {
+		if w.store, err = store.Open(o.data, w.log); err != nil {
 			return nil, err
 		}
 	}

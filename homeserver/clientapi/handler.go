@@ -43,16 +43,27 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	body, err := h.serve(w, r)
-	if kept := h.server.Durable(r.Context()); kept != nil {
-		err = kept
-	}
+	body, err := h.serveKept(w, r)
 	if err != nil {
 		failure := asAPIError(err)
 		respond(w, failure.status, failure.body())
 		return
 	}
 	respond(w, http.StatusOK, body)
+}
+
+// serveKept is serve where all that it does is kept, unless that fails.
+func (h *handler) serveKept(w http.ResponseWriter, r *http.Request) (any, error) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		if err := h.server.Ready(); err != nil {
+			return nil, err
+		}
+	}
+	body, err := h.serve(w, r)
+	if kept := h.server.Durable(r.Context()); kept != nil {
+		return nil, kept
+	}
+	return body, err
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) (any, error) {

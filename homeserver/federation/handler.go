@@ -224,6 +224,12 @@ func requestURI(r *http.Request) string {
 
 // answer runs an endpoint and writes what it returns, once all that it may tell is kept.
 func (h *Handler) answer(w http.ResponseWriter, e endpoint, req asked) {
+	if req.Method != http.MethodGet {
+		if err := h.server.Ready(); err != nil {
+			writeFailure(w, err)
+			return
+		}
+	}
 	value, err := e(req)
 	if err != nil && req.origin != "" && homeserver.KindOf(err) == homeserver.BadRequest {
 		h.server.NoteBadRequest(req.origin)

@@ -22,7 +22,7 @@ import (
 func BenchmarkAccept(b *testing.B) {
 	b.Run("store=memory", func(b *testing.B) { accept(b, nil, nil) })
 	b.Run("store=sqlite", func(b *testing.B) {
-		db, err := store.Open(b.TempDir())
+		db, err := store.Open(b.TempDir(), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

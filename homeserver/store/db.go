@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"meshsim/homeserver"
+	"meshsim/matrix/event"
 )
 
 // File is the name of the database in its directory.
@@ -26,16 +28,24 @@ const File = "homeservers.db"
 type DB struct {
 	file string
 
-	mu      sync.Mutex // guards what follows
-	next    *batch     // what is written next
-	failure error      // why the latest batch was not written; nil when it was
+	mu      sync.Mutex              // guards what follows
+	next    *batch                  // what is written next
+	waiting int                     // bytes that are recorded and not kept
+	bound   int                     // on waiting, while the database cannot be written
+	refuses bool                    // since the database was last written
+	counted map[*event.PDU]struct{} // in waiting, while the database cannot be written
+	failure error                   // why the latest batch was not written; nil when it was
 	closing bool
 
 	wake    chan struct{} // holds a value when there is something to do
 	written chan struct{} // closed when the writer has ended
 
+	log  *slog.Logger
 	disk disk
 }
+
+// maxWaiting bounds what is held in memory while the database cannot be written, in bytes.
+const maxWaiting = 64 << 20
 
 // disk is the connection to SQLite and what is known of its content. One user at a time holds mu.
 type disk struct {
@@ -51,6 +61,7 @@ type disk struct {
 // batch is what is written in one transaction. kept is valid when done is closed.
 type batch struct {
 	changes []change
+	bytes   int // about what the changes take
 	done    chan struct{}
 	db      *DB
 	kept    bool // DB.mu guards it
@@ -67,13 +78,17 @@ func (db *DB) newBatch() *batch { return &batch{done: make(chan struct{}), db: d
 // retry is how long the writer waits after a failure, unless there is something new to write.
 const retry = time.Second
 
-// Open opens the database in a directory, making both where they do not exist. Errors are sentences for the user.
-func Open(dir string) (*DB, error) {
+// Open opens the database in a directory, making both where they do not exist. Errors are sentences for the user. log is
+// told when the database cannot be written, and when it can again; nil discards.
+func Open(dir string, log *slog.Logger) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the directory for the homeservers' data cannot be made: %w: name another one with --data", err)
 	}
 	file := filepath.Join(dir, File)
-	db := &DB{file: file, wake: make(chan struct{}, 1), written: make(chan struct{})}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{file: file, bound: maxWaiting, counted: map[*event.PDU]struct{}{}, log: log, wake: make(chan struct{}, 1), written: make(chan struct{})}
 	db.next = db.newBatch()
 	if err := db.disk.open(file); err != nil {
 		return nil, err

@@ -22,6 +22,20 @@ func (db *DB) Limit(more int) error {
 	return err
 }
 
+// Bound sets how many bytes are held while the database cannot be written.
+func (db *DB) Bound(bytes int) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.bound = bytes
+}
+
+// Waiting is how many bytes are held.
+func (db *DB) Waiting() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.waiting
+}
+
 // Freeze keeps the files as they are until thaw is called.
 func (db *DB) Freeze() (thaw func()) {
 	db.disk.mu.Lock()

@@ -28,6 +28,7 @@ type mesh struct {
 	dir     string
 	db      *store.DB
 	commons *homeserver.Commons
+	log     *slog.Logger // of the database; may be nil
 
 	mu    sync.Mutex
 	peers map[string]*federation.Peer
@@ -47,7 +48,7 @@ func newMesh(t testing.TB, dir string, names ...string) *mesh {
 
 func (m *mesh) open(names ...string) {
 	m.t.Helper()
-	db, err := store.Open(m.dir)
+	db, err := store.Open(m.dir, m.log)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -13,8 +13,18 @@ import (
 	"meshsim/matrix/event"
 )
 
-// transaction is one that b sends to a, as bytes on the wire: b's own sender knows nothing of it.
-func (m *mesh) transaction(id string, pdus ...*event.PDU) string {
+// transaction is one of b that a takes.
+func (m *mesh) transaction(id string, pdus ...*event.PDU) (answer string) {
+	m.t.Helper()
+	code, answer := m.deliver(id, pdus...)
+	if code != http.StatusOK {
+		m.t.Fatalf("the transaction %s: %d %s", id, code, answer)
+	}
+	return answer
+}
+
+// deliver sends a transaction of b to a as bytes on the wire: b's own sender knows nothing of it.
+func (m *mesh) deliver(id string, pdus ...*event.PDU) (code int, answer string) {
 	m.t.Helper()
 	var raws []json.RawMessage
 	for _, pdu := range pdus {
@@ -37,10 +47,7 @@ func (m *mesh) transaction(id string, pdus ...*event.PDU) string {
 	}.String())
 	w := httptest.NewRecorder()
 	m.peers["a"].Handler.ServeHTTP(w, r)
-	if w.Code != http.StatusOK {
-		m.t.Fatalf("the transaction %s: %d %s", id, w.Code, w.Body)
-	}
-	return w.Body.String()
+	return w.Code, w.Body.String()
 }
 
 // mutter has b say something that it cannot tell anybody.

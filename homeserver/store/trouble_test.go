@@ -3,10 +3,13 @@ package store_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"meshsim/homeserver"
@@ -22,7 +25,7 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"newer": {func(t *testing.T, file string) { execute(t, file, "PRAGMA user_version = 7") }, "was made by a newer meshsim (its schema is 7, this one knows 1)"},
 		"in-use": {func(t *testing.T, file string) {
-			db, err := store.Open(filepath.Dir(file))
+			db, err := store.Open(filepath.Dir(file), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +60,7 @@ func TestOpenRefuses(t *testing.T) {
 			file := filepath.Join(dir, store.File)
 			c.prepare(t, file)
 			before, _ := os.ReadFile(file)
-			db, err := store.Open(dir)
+			db, err := store.Open(dir, nil)
 			if err == nil {
 				_ = db.Close()
 				t.Fatal("it was opened")
@@ -75,7 +78,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenNeedsADirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
-	if _, err := store.Open(file); err == nil || !strings.Contains(err.Error(), "name another one with --data") {
+	if _, err := store.Open(file, nil); err == nil || !strings.Contains(err.Error(), "name another one with --data") {
 		t.Errorf("a file in place of the directory: %v", err)
 	}
 }
@@ -108,7 +111,7 @@ func TestDamagedEvent(t *testing.T) {
 	m.must(err)
 	m.close()
 	execute(t, filepath.Join(m.dir, store.File), `UPDATE events SET json = replace(json, 'alice', 'mally') WHERE num = 2`)
-	db, err := store.Open(m.dir)
+	db, err := store.Open(m.dir, nil)
 	m.must(err)
 	defer db.Close()
 	kept, err := db.Server("a")
@@ -132,7 +135,7 @@ func TestDiskFull(t *testing.T) {
 	for n = 1; refused == ""; n++ {
 		if answer := put(api, room, token, n); answer.Code != http.StatusOK {
 			refused = answer.Body.String()
-			if answer.Code != http.StatusInternalServerError {
+			if answer.Code != http.StatusServiceUnavailable {
 				t.Errorf("status %d", answer.Code)
 			}
 		}
@@ -151,6 +154,79 @@ func TestDiskFull(t *testing.T) {
 	if again := len(r.Forward(0, 1<<40, 1<<20)); again != events {
 		t.Errorf("of %d events %d are kept", events, again)
 	}
+}
+
+// TestPileIsBounded: while the database cannot be written, no more is taken in than may be held in memory. Once there is
+// room everything goes on, and all that was done is kept.
+func TestPileIsBounded(t *testing.T) {
+	const bound = 100_000
+	h := newHousehold(t)
+	var log lines
+	h.log = slog.New(slog.NewTextHandler(&log, nil))
+	h.restart("a", "b")
+	h.must(h.server("a").Durable(t.Context()))
+	h.must(h.server("b").Durable(t.Context()))
+	h.transaction("0", h.mutter("a knows the keys of b"))
+	late := h.mutter("from b")
+	h.must(h.db.Limit(1))
+	h.db.Bound(bound)
+	message := fmt.Sprintf(`{"body":%q}`, strings.Repeat("x", 5000))
+	refused := ""
+	for n := 0; !strings.Contains(refused, "wait to be written"); n++ {
+		answer := h.request("a", "PUT", fmt.Sprintf("/client/v3/rooms/%s/send/m.room.message/%d", h.room, n), message)
+		if n > 1000 || answer.Code != http.StatusOK && (answer.Code != http.StatusServiceUnavailable || field(answer.Body.String(), "errcode") != "M_UNKNOWN") {
+			t.Fatalf("message %d: %d %s", n, answer.Code, answer.Body)
+		}
+		refused = answer.Body.String()
+	}
+	if held := h.db.Waiting(); held < bound || held > 2*bound {
+		t.Errorf("%d bytes are held, up to %d may be", held, bound)
+	}
+	r, _ := h.server("a").Room(h.room)
+	before := r.Newest()
+	if code, answer := h.deliver("1", late); code != http.StatusServiceUnavailable || !strings.Contains(answer, "M_UNKNOWN") {
+		t.Errorf("a transaction is answered with %d %s", code, answer)
+	}
+	if r.Newest() != before {
+		t.Error("the refused transaction was processed")
+	}
+	h.must(h.db.Limit(0))
+	eventually(t, "it goes on", func() bool {
+		return h.request("a", "PUT", "/client/v3/rooms/"+h.room+"/send/m.room.message/last", message).Code == http.StatusOK
+	})
+	h.transaction("1", late)
+	if held := h.db.Waiting(); held != 0 {
+		t.Errorf("%d bytes are held although all is written", held)
+	}
+	for _, says := range []string{"cannot be written", "are refused until", "is written again"} {
+		if n := strings.Count(log.String(), says); n != 1 {
+			t.Errorf("the log says %q %d times:\n%s", says, n, &log)
+		}
+	}
+	events := len(r.Forward(0, 1<<40, 1<<20))
+	h.restart("a", "b")
+	r, _ = h.server("a").Room(h.room)
+	if again := len(r.Forward(0, 1<<40, 1<<20)); again != events {
+		t.Errorf("of %d events %d are kept", events, again)
+	}
+}
+
+// lines is a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // TestForget: a server that is forgotten is new when it comes again, and events that nobody has are gone.
@@ -186,7 +262,7 @@ func TestForget(t *testing.T) {
 
 // TestRecordAfterClose: what comes too late is not said to be kept.
 func TestRecordAfterClose(t *testing.T) {
-	db, err := store.Open(t.TempDir())
+	db, err := store.Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,15 +59,29 @@ func (db *DB) take() (b *batch, closing bool) {
 func (db *DB) settle(batches []*batch, latest *batch, err error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	db.failure = err
+	db.noteLocked(err)
 	if err == nil {
 		for _, b := range batches {
+			db.waiting -= b.bytes
 			b.kept, b.changes = true, nil
 		}
 	}
 	if latest != nil {
 		close(latest.done)
 	}
+}
+
+// noteLocked notes how the latest attempt to write went, and tells the log of what is new.
+func (db *DB) noteLocked(err error) {
+	switch {
+	case err != nil && db.failure == nil:
+		db.log.Error("the homeservers' data cannot be written; requests that change something fail", "error", err)
+	case err == nil && db.failure != nil:
+		db.log.Info("the homeservers' data is written again")
+		db.refuses = false
+		clear(db.counted)
+	}
+	db.failure = err
 }
 
 // pause waits after a failure until something new is to be written, or a while.
