@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"meshsim/lowband/msc3079"
 	"meshsim/lowband/records"
-	"meshsim/node/embedded"
 )
 
 // coapOptions are the flags of CoAP for the clients of a mesh.
@@ -55,8 +55,9 @@ func (o *coapOptions) check() error {
 	return err
 }
 
-func (o *coapOptions) config() embedded.CoAP {
-	c := embedded.CoAP{FirstPort: o.first, Insecure: o.insecure}
+// offer is what drivers of homeservers are given.
+func (o *coapOptions) offer() msc3079.Offer {
+	c := msc3079.Offer{FirstPort: o.first, Insecure: o.insecure}
 	if o.key.Key != nil {
 		c.PSKs = []records.PSK{o.key}
 	}

@@ -45,7 +45,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		Publisher:         w.hub,
 		RegistrationToken: o.token,
 		Transports:        w.transports,
-		CoAP:              o.coap.config(),
+		CoAP:              o.coap.offer(),
 		Connections:       s.connections,
 		Presence:          o.presence,
 		Commons:           commons,

@@ -390,10 +390,7 @@ func (e *Endpoint) connect(ctx context.Context, f *flow, to net.Addr, user func(
 		if err != nil {
 			e.count.failed.Add(1)
 			e.drop(f)
-			if f.canceled.Load() {
-				err = errBeginAgain
-			}
-			return nil, fmt.Errorf("records: handshake with %v: %w", to, err)
+			return nil, fmt.Errorf("records: handshake with %v: %w", to, e.explain(f, err))
 		}
 		s.secure = conn
 	}
@@ -403,6 +400,21 @@ func (e *Endpoint) connect(ctx context.Context, f *flow, to net.Addr, user func(
 	}
 	e.count.handshakes.Add(1)
 	return s, nil
+}
+
+// explain says what a failed handshake is likely to mean.
+func (e *Endpoint) explain(f *flow, err error) error {
+	switch {
+	case f.canceled.Load():
+		return errBeginAgain
+	case !f.answered.Load():
+		return fmt.Errorf("nothing answers there: %w", err)
+	case len(e.cfg.PSKs) == 0:
+		return err
+	case f.refused.Load():
+		return fmt.Errorf("it was refused: the other side probably has no pre-shared key for %q: %w", e.cfg.PSKs[0].Identity, err)
+	}
+	return fmt.Errorf("it was begun and not completed: the other side probably has another pre-shared key for %q: %w", e.cfg.PSKs[0].Identity, err)
 }
 
 // takePlain is take without records: a session is an address.

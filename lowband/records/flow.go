@@ -24,7 +24,9 @@ type flow struct {
 	once     sync.Once
 	read     *deadline.Deadline
 	key      string      // of a handshake that the peer has begun: its address and the random of its hello
-	canceled atomic.Bool // whether the peer wants the handshake to begin again
+	answered atomic.Bool // whether anything has come
+	refused  atomic.Bool // whether the peer has ended the handshake
+	canceled atomic.Bool // whether it did so to have it begin again
 
 	mu     sync.Mutex // guards what follows
 	to     net.Addr   // where the peer was last heard, for datagrams outside of DTLS
@@ -53,8 +55,10 @@ func (f *flow) asked() []byte {
 }
 
 func (f *flow) put(b []byte, from net.Addr) {
-	if canceled(b) {
-		f.canceled.Store(true)
+	f.answered.Store(true)
+	if why, ok := refusal(b); ok {
+		f.refused.Store(true)
+		f.canceled.Store(why == alertUserCanceled)
 	}
 	select {
 	case f.in <- datagram{b, from}:

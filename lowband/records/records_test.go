@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,15 +90,23 @@ func ask(t *testing.T, client *Endpoint, text string) string {
 	return <-answer
 }
 
-// TestTheWrongKeyIsRefused, and so is one that nobody has.
+// TestTheWrongKeyIsRefused, and so is one that nobody has; the reason that is given says which.
 func TestTheWrongKeyIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := &airtest.Air{}
 		server := start(t, Config{Conn: air.Open("server"), PSKs: psk, Accept: answering})
-		for i, wrong := range []PSK{{Identity: "a", Key: []byte("fedcba9876543210")}, {Identity: "b", Key: psk[0].Key}} {
-			client := start(t, Config{Conn: air.Open(fmt.Sprintf("client-%d", i)), PSKs: []PSK{wrong}})
-			if _, err := client.Dial(t.Context(), airtest.Addr("server"), answering); err == nil {
-				t.Errorf("%q was let in", wrong.Identity)
+		for i, c := range []struct {
+			wrong    PSK
+			to, says string
+		}{
+			{PSK{Identity: "a", Key: []byte("fedcba9876543210")}, "server", `another pre-shared key for "a"`},
+			{PSK{Identity: "b", Key: psk[0].Key}, "server", `no pre-shared key for "b"`},
+			{psk[0], "nobody", "nothing answers"},
+		} {
+			client := start(t, Config{Conn: air.Open(fmt.Sprintf("client-%d", i)), PSKs: []PSK{c.wrong}})
+			_, err := client.Dial(t.Context(), airtest.Addr(c.to), answering)
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%q at %s: %v", c.wrong.Identity, c.to, err)
 			}
 		}
 		if s := server.Stats(); s.Handshakes != 0 {

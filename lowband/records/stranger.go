@@ -111,9 +111,12 @@ func record(kind byte, h hello, content []byte) []byte {
 	return append(b, content...)
 }
 
-// canceled tells whether a datagram is the alert that says so.
-func canceled(b []byte) bool {
-	return len(b) == recordHeader+2 && b[0] == recordAlert && binary.BigEndian.Uint16(b[recordEpoch:]) == 0 && b[recordHeader+1] == alertUserCanceled
+// refusal is the description of the alert that ends a handshake, where a datagram is one.
+func refusal(b []byte) (description byte, ok bool) {
+	if len(b) != recordHeader+2 || b[0] != recordAlert || binary.BigEndian.Uint16(b[recordEpoch:]) != 0 || b[recordHeader] != alertFatal {
+		return 0, false
+	}
+	return b[recordHeader+1], true
 }
 
 // visitor is an address from which a cookie of ours came back.

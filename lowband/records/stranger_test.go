@@ -130,7 +130,7 @@ func FuzzHellos(f *testing.F) {
 		if c := cookieIn(b); len(c) > len(b) {
 			t.Error("a cookie is longer than what it is in")
 		}
-		canceled(b)
+		refusal(b)
 	})
 }
 

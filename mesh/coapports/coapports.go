@@ -31,6 +31,9 @@ const (
 	maxFlows = 256
 	// idle is how long a flow without datagrams is kept. Sessions with connection ids outlive it.
 	idle = 15 * time.Minute
+	// shortRest is how long nothing is read after a failure, and longRest after many.
+	shortRest = 10 * time.Millisecond
+	longRest  = time.Second
 	// maxDatagram is the largest datagram that is carried.
 	maxDatagram = 2048
 )
@@ -81,6 +84,7 @@ type port struct {
 	dial    func(id int) (net.Conn, error)
 	sockets []net.PacketConn
 	work    sync.WaitGroup
+	done    chan struct{} // closed with the port
 
 	mu     sync.Mutex // guards what follows
 	closed bool
@@ -94,7 +98,7 @@ type flow struct {
 }
 
 func listen(cfg Config, id int) (*port, error) {
-	p := &port{id: id, dial: cfg.Dial, flows: make(map[string]*flow)}
+	p := &port{id: id, dial: cfg.Dial, done: make(chan struct{}), flows: make(map[string]*flow)}
 	number := strconv.Itoa(cfg.First + id)
 	v4, err := net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", number))
 	if err != nil {
@@ -112,6 +116,7 @@ func listen(cfg Config, id int) (*port, error) {
 
 // close ends all flows and waits for them.
 func (p *port) close() {
+	close(p.done)
 	for _, s := range p.sockets {
 		s.Close()
 	}
@@ -127,17 +132,34 @@ func (p *port) close() {
 // read passes what clients send on.
 func (p *port) read(s net.PacketConn) {
 	buf := make([]byte, maxDatagram)
-	for {
+	for failed := 0; ; {
 		n, from, err := s.ReadFrom(buf)
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			return
+		case err != nil: // such as a client's port that is closed
+			failed++
+			if !p.rest(failed) {
+				return
+			}
+			continue
 		}
-		if err != nil {
-			continue // such as a client's port that is closed
-		}
+		failed = 0
 		if f := p.flow(s, from); f != nil {
 			_, _ = f.to.Write(buf[:n]) // what is lost is sent again by those who wait for an answer
 		}
+	}
+}
+
+// rest waits after a failure, longer after each one that follows; it is false once the port is closed.
+func (p *port) rest(failed int) bool {
+	t := time.NewTimer(min(time.Duration(failed)*shortRest, longRest))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-p.done:
+		return false
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"meshsim/fabric"
 	"meshsim/gateway"
+	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/telemetry"
 )
@@ -31,6 +32,8 @@ type Config struct {
 	Connections *gateway.Connections
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
+	// CoAP offers clients MSC3079 besides HTTP.
+	CoAP msc3079.Offer
 	// Merging saves memory where servers have equal pages; nil leaves that be.
 	Merging *Merging
 	// Options change what the preset says; optional.

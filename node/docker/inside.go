@@ -50,7 +50,7 @@ func (n *running) join(mesh node.Network) error {
 	view := directory.Directory{Mesh: mesh, From: spec.ID}
 	n.inside = n.newTransport()
 	n.client = n.homeserver(d.cfg.Preset.ClientPort)
-	if err := errors.Join(n.serveNames(view), n.serveDatabase()); err != nil {
+	if err := errors.Join(n.serveNames(view), n.serveDatabase(), n.serveCoAP()); err != nil {
 		return err
 	}
 	if d.cfg.Options.Gateway == node.NoGateway {
@@ -109,6 +109,25 @@ func (n *running) serveLowband(federation http.Handler) error {
 		return err
 	}
 	return n.gateway.AttachLowband(conn, federation)
+}
+
+// serveCoAP serves clients over CoAP too, where the mesh has it. They come across the client link, as to the homeserver's own
+// port.
+func (n *running) serveCoAP() error {
+	cfg, spec := &n.driver.cfg, n.resident.spec
+	if !cfg.CoAP.Holds() {
+		return nil
+	}
+	v4, _ := node.Addrs(spec.ID)
+	conn, err := n.listenPacket(netip.AddrPortFrom(v4, node.PortCoAPS), "clients over CoAP")
+	if err != nil {
+		return err
+	}
+	if n.coap, err = cfg.CoAP.NewServer(conn, spec.Name, cfg.CoAP.Advertised(n.client, spec.ID), cfg.Logger); err != nil {
+		return err
+	}
+	n.serving.Go(func() { n.ended(n.coap.Serve()) })
+	return nil
 }
 
 // listen accepts connections inside the container, for a purpose.
@@ -223,6 +242,9 @@ func (n *running) ready(ctx context.Context) bool {
 // release ends what this process does in the namespace, and takes the server out of the mesh.
 func (n *running) release() {
 	n.end()
+	if n.coap != nil {
+		n.coap.Close()
+	}
 	if n.gateway != nil {
 		n.gateway.Close()
 	}

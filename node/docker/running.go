@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"meshsim/gateway"
+	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/port/tun"
 )
@@ -32,6 +33,7 @@ type running struct {
 	gateway   *gateway.Gateway
 	inside    *http.Transport // to the homeserver's own ports
 	client    http.Handler
+	coap      *msc3079.Server // nil where clients are not offered CoAP
 
 	ctx     context.Context // ended by release
 	end     context.CancelFunc

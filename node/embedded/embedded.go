@@ -21,6 +21,7 @@ import (
 	"meshsim/homeserver"
 	"meshsim/homeserver/federation"
 	"meshsim/homeserver/store"
+	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/telemetry"
 )
@@ -42,7 +43,7 @@ type Config struct {
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
 	// CoAP offers clients MSC3079 besides HTTP.
-	CoAP CoAP
+	CoAP msc3079.Offer
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.
 	Connections *gateway.Connections
 	// Retry says when servers try again to reach others; zero for federation.DefaultRetry.

@@ -111,7 +111,7 @@ func (n *running) listen() error {
 		clients.Close()
 		return err
 	}
-	served := n.admit(n.resident.noted("client", n.advertised(n.resident.client)))
+	served := n.admit(n.resident.noted("client", n.resident.driver.cfg.CoAP.Advertised(n.resident.client, n.resident.spec.ID)))
 	if err := n.listenCoAP(served); err != nil {
 		federation.Close()
 		clients.Close()

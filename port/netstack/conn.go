@@ -3,6 +3,7 @@ package netstack
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"syscall"
@@ -112,7 +113,23 @@ func (h *Host) listen(l *listener, address netip.AddrPort) tcpip.Error {
 // ListenPacket receives UDP datagrams for one of the host's addresses; port 0 picks a free one.
 func (h *Host) ListenPacket(address netip.AddrPort) (net.PacketConn, error) {
 	local := toFull(address)
-	return gonet.DialUDP(h.stack.ip, &local, nil, protocolOf(address.Addr()))
+	conn, err := gonet.DialUDP(h.stack.ip, &local, nil, protocolOf(address.Addr()))
+	if err != nil {
+		return nil, err
+	}
+	return &datagrams{conn}, nil
+}
+
+// datagrams is a socket whose end is net.ErrClosed, as it is in package net, also where its stack was closed.
+type datagrams struct{ *gonet.UDPConn }
+
+// ReadFrom implements net.PacketConn.
+func (d *datagrams) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := d.UDPConn.ReadFrom(b)
+	if errors.Is(err, io.EOF) {
+		err = net.ErrClosed
+	}
+	return n, from, err
 }
 
 // DialUDP returns a socket for datagrams to and from address alone.

@@ -294,8 +294,20 @@ func TestCloseEndsEverything(t *testing.T) {
 			reading <- err
 		}()
 	}
+	datagrams, err := c.b.ListenPacket(netip.AddrPortFrom(addrs(1)[0], 5683))
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiving := make(chan error, 1)
+	go func() {
+		_, _, err := datagrams.ReadFrom(make([]byte, 1))
+		receiving <- err
+	}()
 	c.b.Close()
 	c.b.Close()
+	if err := <-receiving; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("ReadFrom: %v, want net.ErrClosed", err)
+	}
 	if err := <-accepting; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Accept: %v, want net.ErrClosed", err)
 	}
