@@ -35,18 +35,14 @@ func (c *courier) run() {
 		c.g.log.Warn("the homeserver does not accept the mesh's certificate", "server", c.g.cfg.Name, "peer", c.name, "error", err)
 		return
 	}
-	from := bufio.NewReaderSize(c.near, connBufferBytes)
+	from := newBounded(c.near)
 	for c.carry(from) == nil {
 	}
 }
 
 // carry passes on one request and its answer. A homeserver that gives up closes the tunnel, and then the request ends.
-func (c *courier) carry(from *bufio.Reader) error {
-	req, err := http.ReadRequest(from)
-	if err != nil {
-		return err
-	}
-	body, err := readBody(req)
+func (c *courier) carry(from bounded) error {
+	req, body, err := from.request()
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,52 @@ func TestProxyPassesRequestsUnchanged(t *testing.T) {
 	})
 }
 
+// A head without an end ends the tunnel; bodies may be longer.
+func TestTunnelsTakeNoEndlessHeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		served := 0
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
+			served++
+			if req.URL.Path == "/long" {
+				_, _ = io.WriteString(rw, strings.Repeat("x", 3*maxHead))
+				return
+			}
+			for i := range 3 {
+				rw.Header().Set(fmt.Sprint("X-", i), strings.Repeat("x", maxHead/2))
+			}
+		})
+		defer stopPeer()
+		tunnel := func() *behindProxy {
+			b, _, _ := w.connect("hs1:8448")
+			b.handshake("hs1")
+			return b
+		}
+		b := tunnel()
+		for range 2 {
+			if status, got := b.ask("GET /long HTTP/1.1\r\nHost: hs1\r\n\r\n"); status != http.StatusOK || len(got) != 3*maxHead {
+				t.Errorf("a long body: %d, %d bytes", status, len(got))
+			}
+		}
+		b.conn.Close()
+
+		endless := "GET / HTTP/1.1\r\nHost: hs1\r\nX: " + strings.Repeat("x", 2*maxHead) + "\r\n\r\n"
+		for name, request := range map[string]string{"an answer": "GET / HTTP/1.1\r\nHost: hs1\r\n\r\n", "a request": endless} {
+			b, before := tunnel(), served
+			go func() { _, _ = io.WriteString(b.conn, request) }() // fails where it is not read to its end
+			if _, err := b.read.Peek(1); err == nil {
+				t.Errorf("%s with an endless head was passed on", name)
+			}
+			if request == endless && served != before {
+				t.Error("the peer got a request with an endless head")
+			}
+			b.conn.Close()
+		}
+	})
+}
+
 func TestProxyRefuses(t *testing.T) {
 	cases := []struct {
 		slug   string

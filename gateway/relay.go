@@ -65,13 +65,9 @@ func (r *relay) abort() {
 func (r *relay) requests(pending chan<- waiting) {
 	defer close(pending)
 	defer r.close()
-	from := bufio.NewReaderSize(r.near, connBufferBytes)
+	from := newBounded(r.near)
 	for {
-		req, err := http.ReadRequest(from)
-		if err != nil {
-			return
-		}
-		body, err := readBody(req)
+		req, body, err := from.request()
 		if err != nil {
 			return
 		}
@@ -106,7 +102,7 @@ var errUnasked = errors.New("the peer sent an answer to no request")
 // answers passes back what the peer answers, until it or the homeserver closes.
 func (r *relay) answers(pending <-chan waiting) error {
 	defer r.close()
-	from := bufio.NewReaderSize(r.far, connBufferBytes)
+	from := newBounded(r.far)
 	to := bufio.NewWriterSize(r.near, connBufferBytes)
 	for {
 		// Waiting for the peer and not for a request, so that an idle connection that the peer closes ends here too.
@@ -126,8 +122,8 @@ func (r *relay) answers(pending <-chan waiting) error {
 }
 
 // answer passes back the answer to one request.
-func answer(w waiting, from *bufio.Reader, to *bufio.Writer) error {
-	resp, err := http.ReadResponse(from, w.req)
+func answer(w waiting, from bounded, to *bufio.Writer) error {
+	resp, err := from.answer(w.req)
 	if err != nil {
 		return err
 	}
