@@ -193,7 +193,7 @@ func (t *tally) String() string {
 	if t.sent == 0 {
 		return "nothing was answered yet"
 	}
-	text := fmt.Sprintf("%d requests, %d answered, %s %% lost", t.sent, t.answered, number(100*float64(t.sent-t.answered)/float64(t.sent)))
+	text := fmt.Sprintf("%d sent, %d answered, %s %% lost", t.sent, t.answered, number(100*float64(t.sent-t.answered)/float64(t.sent)))
 	if t.answered == 0 {
 		return text
 	}

@@ -48,7 +48,7 @@ func TestCommandsForARunningMesh(t *testing.T) {
 	p.running(3)
 	for _, c := range []struct{ args, prints string }{
 		{"ls", `(?m)^1 +hs1 +embedded +running +10\.0\.0\.2 +http://hs1\.localhost:\d+ +hs0 20 ms, hs2 20 ms$`},
-		{"ping -W 1m -c 2 -i 10ms hs0 hs2", `(?s)^ping from hs0 to hs2 \(10\.0\.0\.3\), 56 bytes of data\n.*reply from hs2 \(10\.0\.0\.3\): seq=2 time=\d+\.\d+ ms\n2 requests, 2 answered, 0 % lost; min`},
+		{"ping -W 1m -c 2 -i 10ms hs0 hs2", `(?s)^ping from hs0 to hs2 \(10\.0\.0\.3\), 56 bytes of data\n.*reply from hs2 \(10\.0\.0\.3\): seq=2 time=\d+\.\d+ ms\n2 sent, 2 answered, 0 % lost; min`},
 		{"ping -W 1m -6 -c 1 0 2", `reply from hs2 \(fd6d:6573:6873::3\)`},
 		{"ping -W 1m --json -c 1 hs0 hs2", `^\{"seq":1,"outcome":"reply","from":"10\.0\.0\.3","name":"hs2","server":2,"rtt_ms":\d+\.\d+\}\n$`},
 		{"traceroute -W 1m -q 2 hs0 hs2", `^path from hs0 to hs2 \(10\.0\.0\.3\)\n 1  hs1 \(10\.0\.0\.2\)  \d+\.\d+ ms  \d+\.\d+ ms\n 2  hs2 \(10\.0\.0\.3\)  \d+\.\d+ ms  \d+\.\d+ ms\n$`},
