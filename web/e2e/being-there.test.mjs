@@ -1,11 +1,7 @@
-// The page itself: sizes, colours, and a lost connection.
+// The page itself: sizes, colours, settings, who reads with a screen reader, and a lost connection.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
-import { binary, freePort, Meshsim, until } from "./meshsim.mjs";
-
-const mesh = new Meshsim(binary(), await freePort());
-let browser;
+import { until } from "./meshsim.mjs";
+import { everyLook, everywhere, inWindow, LAPTOP, LARGE, PHONE, SMALL } from "./stage.mjs";
 
 const PLACES = [
   [120, 140],
@@ -17,26 +13,19 @@ const PLACES = [
   [520, 480],
 ];
 
-before(async () => {
-  await mesh.start();
-  browser = await launch();
-  await mesh.place(PLACES);
-});
+const PARTS = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo", ".timeline", ".legend", ".minimap", ".moment", ".following"];
 
-after(async () => {
-  await browser.close();
-  assert.equal(await mesh.stop(), 0, mesh.output);
-});
-
-/** Pairs of panels that cover each other, in words. */
+/** Pairs of panels that cover each other, and what leaves the window, in words. What is not seen covers nothing. */
 function overlaps(page) {
-  return page.evaluate(() => {
-    const parts = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo", ".timeline", ".legend", ".minimap", ".moment", ".following"].flatMap((s) => [...document.querySelectorAll(s)]);
+  return page.evaluate((selectors) => {
+    const parts = selectors.flatMap((s) => [...document.querySelectorAll(s)]).filter((p) => p.checkVisibility());
     const found = [];
     for (const [i, a] of parts.entries()) {
+      const p = a.getBoundingClientRect();
+      if (p.left < -0.5 || p.right > innerWidth + 0.5 || p.bottom > innerHeight + 0.5) found.push(`${a.className || a.tagName} leaves the window`);
       for (const b of parts.slice(i + 1)) {
         if (a.contains(b) || b.contains(a)) continue;
-        const [p, q] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
+        const q = b.getBoundingClientRect();
         const across = Math.min(p.right, q.right) - Math.max(p.left, q.left);
         const down = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
         if (across > 0.5 && down > 0.5) found.push(`${a.className || a.tagName} covers ${b.className || b.tagName}`);
@@ -45,119 +34,185 @@ function overlaps(page) {
     const { scrollWidth, clientWidth } = document.documentElement;
     if (scrollWidth > clientWidth) found.push("the page is wider than the window");
     return found;
-  });
+  }, PARTS);
 }
 
-for (const [width, height] of [
-  [1280, 720],
-  [1920, 1080],
-  [2560, 1440],
-]) {
-  for (const scheme of ["light", "dark"]) {
-    test(`nothing overlaps at ${width}x${height}, ${scheme}`, async () => {
-      const ui = await open(browser, mesh.url, { width, height, scheme });
-      const { page } = ui;
-      await until("servers are drawn", async () => (await ui.pixels(0)) > 0);
-      assert.deepEqual(await overlaps(page), []);
-      await ui.screenshot(`mesh-${scheme}-${width}`);
-      await page.getByRole("tab", { name: "Servers" }).click();
-      await page.getByRole("list", { name: "Links" }).getByRole("button").first().click();
-      await page.getByTestId("link-inspector").getByText("Advanced").click();
-      await page.getByLabel("What the colours show").selectOption("latency");
-      await page.getByRole("button", { name: "Pause the view" }).click();
-      await page.getByTestId("moment").waitFor();
-      for (const tab of ["Servers", "Settings", "Events", "Talk"]) {
-        await page.getByRole("tab", { name: tab }).click();
-        assert.deepEqual(await overlaps(page), [], tab);
-      }
-      await ui.screenshot(`link-${scheme}-${width}`);
-      await ui.close();
-    });
-  }
-}
-
-for (const scheme of ["light", "dark"]) {
-  test(`axe finds nothing, ${scheme}`, async () => {
-    const ui = await open(browser, mesh.url, { scheme });
+everyLook(
+  "nothing overlaps, whatever is open",
+  async ({ mesh, visit }) => {
+    await mesh.place(PLACES);
+    const ui = await visit();
     const { page } = ui;
-    const found = [];
-    const clean = async (where) => found.push(...(await ui.barriers()).map((barrier) => `${where}: ${barrier}`));
-    for (const tab of ["Talk", "Events", "Settings", "Servers"]) {
-      await page.getByRole("tab", { name: tab }).click();
-      await clean(tab);
-    }
+    await ui.counts(PLACES.length);
+    await until("servers are drawn", async () => (await ui.pixels(0)) > 0);
+    assert.deepEqual(await overlaps(page), []);
+    await ui.screenshot("mesh");
+    await ui.panel("Servers");
     await page.getByRole("list", { name: "Links" }).getByRole("button").first().click();
     await page.getByTestId("link-inspector").getByText("Advanced").click();
-    await clean("the inspector of a link");
-    await page.getByRole("list", { name: "Servers" }).getByRole("button").first().click();
-    await page.getByTestId("server-inspector").waitFor();
-    await clean("the inspector of a server");
-    await page.keyboard.press("Control+a");
-    await page.getByTestId("group-inspector").waitFor();
-    await clean("the inspector of several");
-    for (const [button, dialog] of [
-      ["Find or do", "Find or do"],
-      ["Place many servers", "Place many servers"],
-      ["Keys and gestures", "Keys and gestures"],
-    ]) {
-      await page.getByRole("button", { name: button, exact: true }).click();
-      await page.getByRole("dialog", { name: dialog }).waitFor();
-      await clean(dialog);
-      await page.keyboard.press("Escape");
+    await page.getByLabel("What the colours show").selectOption("latency");
+    await page.getByRole("button", { name: "Pause the view" }).click();
+    await page.getByTestId("moment").waitFor();
+    for (const tab of ["Servers", "Settings", "Events", "Talk"]) {
+      await ui.panel(tab);
+      assert.deepEqual(await overlaps(page), [], tab);
     }
-    assert.deepEqual(found, []);
-    await ui.close();
-  });
-}
+    await ui.screenshot("link");
+    await ui.hidePanel();
+    assert.deepEqual(await overlaps(page), [], "no panel");
+    await ui.screenshot("link-alone");
+  },
+  [SMALL, LAPTOP, { width: 1920, height: 1080 }, LARGE],
+);
 
-test("what is selected is not hidden by its inspector", async () => {
-  const ui = await open(browser, mesh.url);
-  await ui.page.getByRole("tab", { name: "Servers" }).click();
-  for (const [id, [x, y]] of PLACES.entries()) {
-    await ui.page.getByRole("list", { name: "Servers" }).getByRole("button", { name: `hs${id} ` }).click();
-    const inspector = await ui.page.getByTestId("server-inspector").boundingBox();
-    await until(`hs${id} is beside the inspector`, async () => (await ui.at({ x, y })).x > inspector.x + inspector.width);
+everyLook("axe finds nothing", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit();
+  const { page } = ui;
+  await ui.counts(PLACES.length);
+  const found = [];
+  const clean = async (where) => found.push(...(await ui.barriers()).map((barrier) => `${where}: ${barrier}`));
+  for (const tab of ["Talk", "Events", "Settings", "Servers"]) {
+    await ui.panel(tab);
+    await clean(tab);
   }
-  await ui.close();
+  await page.getByRole("list", { name: "Links" }).getByRole("button").first().click();
+  await page.getByTestId("link-inspector").getByText("Advanced").click();
+  await clean("the inspector of a link");
+  await ui.panel("Servers"); // which a phone hid when the link was chosen
+  await page.getByRole("list", { name: "Servers" }).getByRole("button").first().click();
+  await page.getByTestId("server-inspector").waitFor();
+  await clean("the inspector of a server");
+  await ui.keys("Control+a");
+  await page.getByTestId("group-inspector").waitFor();
+  await clean("the inspector of several");
+  for (const name of ["Find or do", "Place many servers", "Open a mesh", "Save the mesh", "Keys and gestures"]) {
+    await page.getByRole("button", { name, exact: true }).click();
+    await page.getByRole("dialog", { name }).waitFor();
+    await clean(name);
+    await page.keyboard.press("Escape");
+  }
+  assert.deepEqual(found, []);
+}, [PHONE, LAPTOP, LARGE]);
+
+everywhere("the focus goes where the eye goes: the header, the canvas, what is selected, the time line, the panel", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit();
+  const { page } = ui;
+  await ui.counts(PLACES.length);
+  await ui.panel("Servers");
+  await ui.find("hs3");
+  await page.getByTestId("server-inspector").waitFor();
+  const order = await page.evaluate(() => {
+    const regions = { header: "header", board: ".board", inspector: ".inspector", ruler: ".ruler", timeline: ".timeline", panel: "aside" };
+    const focusable = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
+    const inTurn = focusable.filter((f) => f.tabIndex >= 0 && !f.disabled && f.checkVisibility());
+    const regionOf = (f) => Object.keys(regions).find((r) => f.closest(regions[r]));
+    const forward = inTurn.filter((f) => f.tabIndex > 0).map((f) => f.outerHTML);
+    return { forward, seen: [...new Set(inTurn.map(regionOf).filter(Boolean))] };
+  });
+  assert.deepEqual(order, { forward: [], seen: ["header", "board", "inspector", "ruler", "timeline", "panel"] });
+
+  await ui.board.focus();
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.closest(".inspector") !== null), true, "from the canvas to what is selected");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.evaluate(() => document.activeElement.closest(".inspector") !== null), true, "a dialog gives the focus back");
 });
 
-test("the theme follows the browser, can be chosen, and is remembered", async () => {
-  const ui = await open(browser, mesh.url, { scheme: "dark" });
+everywhere("what is selected is not hidden by its inspector", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit();
+  await ui.panel("Servers");
+  for (const [id, [x, y]] of PLACES.entries()) {
+    await ui.page.getByRole("list", { name: "Servers" }).getByRole("button", { name: `hs${id} ` }).click();
+    const [inspector, board] = await Promise.all([ui.page.getByTestId("server-inspector").boundingBox(), ui.board.boundingBox()]);
+    await until(`hs${id} is beside the inspector, or above it`, async () => {
+      const p = await ui.at({ x, y });
+      return (p.x > inspector.x + inspector.width || p.y < inspector.y) && p.x < board.x + board.width && p.y > board.y;
+    });
+  }
+});
+
+everywhere("settings take effect as they are typed, and what is wrong is said and changes nothing", async ({ mesh, visit }) => {
+  const [a, b] = await mesh.place([
+    [300, 300],
+    [400, 300],
+  ]);
+  const ui = await visit();
+  await ui.counts(2);
+  await ui.panel("Settings");
+  const scale = ui.page.getByRole("textbox", { name: "Latency scale" });
+  await scale.fill("plenty");
+  await ui.page.getByText("Write a percentage such as 5 %.").waitFor();
+  assert.equal((await mesh.get("/settings")).latency_scale_pct, 100);
+  await scale.fill("250 %");
+  await until("latencies grow", async () => (await mesh.link(a, b)).ab.latency_ms === 250);
+  await ui.screenshot("settings");
+  await scale.fill("100");
+  await scale.press("Enter");
+  await until("and shrink", async () => (await mesh.link(a, b)).ab.latency_ms === 100);
+});
+
+everywhere("the transport is shown, chosen and taken back", async ({ mesh, visit }) => {
+  const ui = await visit();
+  await ui.panel("Settings");
+  const settings = ui.page.getByTestId("transport");
+  await settings.getByLabel("Transport").selectOption("auto");
+  await ui.page.getByTestId("lowband").getByText("lowband if slow").waitFor();
+  assert.equal((await mesh.get("/transport")).transport, "auto");
+  const below = settings.getByRole("textbox", { name: "Slow is below" });
+  await below.fill("sluggish");
+  await settings.getByText("Write a rate such as").waitFor();
+  await below.fill("50 kbit/s");
+  await until("it is 50 kbit/s", async () => (await mesh.get("/transport")).below === 50_000);
+  await below.scrollIntoViewIfNeeded();
+  await ui.screenshot("transport");
+  assert.deepEqual(await ui.barriers(), []);
+  await ui.keys("Control+z", "Control+z");
+  await until("it is HTTPS again", async () => (await mesh.get("/transport")).transport === "https");
+  await ui.page.getByTestId("lowband").waitFor({ state: "detached" });
+});
+
+everywhere("the theme follows the browser, can be chosen, and is remembered", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit({ scheme: "dark" });
   const background = () => ui.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const dark = await background();
   await ui.page.getByRole("button", { name: "Use light colours" }).click();
   const light = await background();
   assert.notEqual(light, dark);
-  await until("the canvas is light too", async () => (await ui.pixels(0, "#f6f7f9")) > 10_000);
+  const canvas = await ui.colour("--canvas");
+  await until("the canvas is light too", async () => (await ui.pixels(0, canvas)) > 10_000);
   await ui.page.reload();
   await ui.page.getByRole("button", { name: "Use dark colours" }).waitFor();
   assert.equal(await background(), light);
-  await ui.close();
 });
 
-test("a narrow window starts without the side panel, which can be opened", async () => {
-  const ui = await open(browser, mesh.url, { width: 640, height: 560 });
+inWindow("a narrow window starts without the side panel, which can be opened", { width: 640, height: 560, scheme: "light" }, async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit();
   assert.equal(await ui.page.getByRole("complementary").count(), 0);
   assert.deepEqual(await overlaps(ui.page), []);
   await ui.page.getByRole("button", { name: "Show the side panel" }).click();
   await ui.page.getByRole("complementary").waitFor();
-  await ui.screenshot("narrow-640");
-  await ui.close();
+  await ui.screenshot("narrow");
 });
 
-test("a lost connection is said, tried again, and made good without a reload", async () => {
-  const ui = await open(browser, mesh.url);
+everywhere("a lost connection is said, tried again, and made good without a reload", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const ui = await visit();
+  await ui.counts(PLACES.length);
   await ui.page.evaluate(() => (window.untouched = true));
   await mesh.stop();
   await ui.page.getByTestId("lost").getByText("Connection to meshsim lost.").waitFor();
-  await ui.screenshot("lost-1280");
-  await ui.click({ x: 40, y: 400 });
+  await ui.screenshot("lost");
+  await ui.click({ x: 20, y: 400 });
   await ui.page.getByRole("alert").getByText("can not be reached").waitFor();
   await ui.page.getByRole("button", { name: "Try now" }).click();
   await mesh.start();
   await ui.page.getByTestId("lost").waitFor({ state: "detached" });
   await until("the page shows the new mesh, which is empty", async () => (await ui.page.getByTestId("figure-servers").innerText()) === "0");
   assert.equal(await ui.page.evaluate(() => window.untouched), true, "the page was not loaded again");
-  await ui.close();
-  await mesh.place(PLACES);
 });

@@ -1,7 +1,7 @@
 // The browser, and the page as a person handles it.
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -57,31 +57,87 @@ export async function open(browser, url, options = {}) {
   await page.goto(url);
   // Until it has the mesh and shows it whole: what a test places before would be shown whole, too.
   await page.locator("[data-testid=board][aria-busy=false]").waitFor();
-  return new Board(page, problems);
+  return new Board(page, problems, `${width}x${height}-${scheme}`);
 }
 
-/** What a canvas shows, copied to where its pixels can be read: a worker paints it. */
+/** What a canvas shows, or a part of it from `top` on, copied to where its pixels can be read: a worker paints it. */
 const COPIES = `
-  window.painted = (index) => {
+  window.painted = (index, top = 0, height = innerHeight) => {
     const shown = document.querySelectorAll("[data-testid=board] canvas")[index];
     window.copy ??= document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     window.copy.canvas.width = innerWidth;
-    window.copy.canvas.height = innerHeight;
-    window.copy.drawImage(shown, 0, 0);
+    window.copy.canvas.height = height;
+    window.copy.drawImage(shown, 0, -top);
     return window.copy;
   };
 `;
 
 export class Board {
-  constructor(page, problems) {
+  constructor(page, problems, look) {
     this.page = page;
     this.problems = problems;
+    this.look = look;
     this.board = page.getByTestId("board");
   }
 
   async close() {
     await this.page.context().close();
     if (this.problems.length > 0) throw new Error(`the page threw: ${this.problems.join("\n")}`);
+  }
+
+  /** Waits until the page counts so many servers, all of them running. */
+  async counts(servers) {
+    await this.page.getByTestId("figure-servers").getByText(String(servers), { exact: true }).waitFor();
+  }
+
+  /** Opens a panel beside the canvas, which a narrow window hides at first. */
+  async panel(name) {
+    const show = this.page.getByRole("button", { name: "Show the side panel" });
+    if (await show.count()) await show.click();
+    await this.page.getByRole("tab", { name }).click();
+  }
+
+  /** Hides the panels beside the canvas. */
+  async hidePanel() {
+    const hide = this.page.getByRole("button", { name: "Hide the side panel" });
+    if (await hide.count()) await hide.click();
+  }
+
+  /** Presses keys one after the other, with the canvas in focus. */
+  async keys(...keys) {
+    await this.board.focus();
+    for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  /** Shows the mesh at 100 %: a pixel of the screen is one of the world, whatever the window. */
+  async fullSize() {
+    await this.keys("0");
+    await this.rests();
+    const { k } = await this.view();
+    if (k !== 1) throw new Error(`the view is at ${k}`);
+  }
+
+  /** Waits until the view does not glide any more. */
+  async rests() {
+    for (let last = ""; ; ) {
+      const now = await this.board.getAttribute("data-view");
+      if (now === last) return;
+      last = now;
+      await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    }
+  }
+
+  /** Finds something by what it is called, as one does by keyboard, and does it or goes there. */
+  async find(text) {
+    await this.page.keyboard.press("Control+k");
+    await this.page.getByRole("combobox", { name: "Find or do" }).fill(text);
+    await this.page.keyboard.press("Enter");
+    await this.page.getByRole("dialog", { name: "Find or do" }).waitFor({ state: "hidden" });
+  }
+
+  /** A colour of the theme, such as --accent, as #rrggbb. */
+  colour(name) {
+    return this.page.evaluate((property) => getComputedStyle(document.documentElement).getPropertyValue(property).trim(), name);
   }
 
   async view() {
@@ -154,24 +210,17 @@ export class Board {
     );
   }
 
-  /** Samples [ms, x in screen pixels] of the middle of what is fully painted on the moving canvas, while anything is. */
-  track(ms) {
-    return this.page.evaluate(async (duration) => {
-      const samples = [];
-      for (const end = performance.now() + duration; performance.now() < end; ) {
-        const now = await new Promise(requestAnimationFrame);
-        const { data, width } = window.painted(1).getImageData(0, 0, innerWidth, innerHeight);
-        let [sum, count] = [0, 0];
-        for (let i = 3; i < data.length; i += 4) {
-          if (data[i] < 250) continue;
-          sum += ((i - 3) / 4) % width;
-          count++;
-        }
-        if (count > 0) samples.push([now, sum / count]);
-        await new Promise((resolve) => setTimeout(resolve, 60));
-      }
-      return samples;
-    }, ms);
+  /**
+   * How many pixels of the world a second what is fully painted on the moving canvas goes to the right, while it is
+   * between two points beside each other, looked at for so long: the median of all pairs of samples, which no hiccup shifts.
+   */
+  async pace(ms, from, to) {
+    const { k, x, y } = await this.view();
+    const all = await this.page.evaluate(sampled, { duration: ms, middle: Math.round(from.y * k + y) });
+    const samples = all.map(([t, at]) => [t, (at - x) / k]).filter(([, at]) => at > from.x && at < to.x);
+    const slopes = samples.flatMap(([t0, x0], i) => samples.slice(i + 1).map(([t1, x1]) => (1000 * (x1 - x0)) / (t1 - t0)));
+    if (slopes.length < 3) throw new Error(`too few samples between ${from.x} and ${to.x}: ${JSON.stringify(all)}`);
+    return slopes.sort((p, q) => p - q)[slopes.length >> 1];
   }
 
   /** What axe finds wrong for those who read with a screen reader or see little, in words. */
@@ -182,7 +231,27 @@ export class Board {
   }
 
   async screenshot(name) {
-    mkdirSync(ARTEFACTS, { recursive: true });
-    await this.page.screenshot({ path: join(ARTEFACTS, `${name}.png`) });
+    const path = join(ARTEFACTS, `${name}-${this.look}.png`);
+    mkdirSync(dirname(path), { recursive: true });
+    await this.page.screenshot({ path });
   }
+}
+
+/** Samples [ms, x in pixels of the canvas] of the middle of what is fully painted near a height; runs in the page. */
+async function sampled({ duration, middle }) {
+  const samples = [];
+  const reach = 16; // pixels above and below
+  for (const end = performance.now() + duration; performance.now() < end; ) {
+    const now = await new Promise(requestAnimationFrame);
+    const { data, width } = window.painted(1, middle - reach, 2 * reach).getImageData(0, 0, innerWidth, 2 * reach);
+    let [sum, count] = [0, 0];
+    for (let i = 3; i < data.length; i += 4) {
+      if (data[i] < 250) continue;
+      sum += ((i - 3) / 4) % width;
+      count++;
+    }
+    if (count > 0) samples.push([now, sum / count]);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  return samples;
 }

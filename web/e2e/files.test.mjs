@@ -1,114 +1,96 @@
 // Meshes that come in and go out: examples, files of ours and of others, pictures.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, afterEach, before, beforeEach, test } from "node:test";
-import { launch, open } from "./browser.mjs";
-import { binary, freePort, Meshsim, until } from "./meshsim.mjs";
+import { until } from "./meshsim.mjs";
+import { everywhere, LAPTOP, LARGE, PHONE } from "./stage.mjs";
 
-const mesh = new Meshsim(binary(), await freePort());
-let browser;
-let ui;
-let settings;
-
-before(async () => {
-  await mesh.start();
-  settings = await mesh.get("/settings");
-  browser = await launch();
-});
-
-after(async () => {
-  await browser.close();
-  assert.equal(await mesh.stop(), 0, mesh.output);
-});
-
-beforeEach(async () => {
-  await mesh.clear();
-  await mesh.ask("PUT", "/settings", settings);
-});
-afterEach(() => ui.close());
-
-const present = async () => (await mesh.get("/servers")).filter((s) => s.state !== "gone");
-const dialog = (name) => ui.page.getByRole("dialog", { name });
+const dialog = (ui, name) => ui.page.getByRole("dialog", { name });
 
 /** What a click on this choice of the dialog saves, by name and bytes. */
-async function saved(choice) {
-  const [download] = await Promise.all([ui.page.waitForEvent("download"), dialog("Save the mesh").getByRole("button", { name: choice }).click()]);
+async function saved(ui, choice) {
+  const [download] = await Promise.all([ui.page.waitForEvent("download"), dialog(ui, "Save the mesh").getByRole("button", { name: choice }).click()]);
   return { name: download.suggestedFilename(), data: readFileSync(await download.path()) };
 }
 
-for (const [width, height, scheme] of [
-  [1280, 720, "light"],
-  [1920, 1080, "dark"],
-  [480, 860, "dark"],
-]) {
-  test(`an example is looked at and added with two clicks, and undone with one key, ${width} ${scheme}`, async () => {
-    ui = await open(browser, mesh.url, { width, height, scheme });
+everywhere(
+  "an example is looked at and added with two clicks, and undone with one key",
+  async ({ mesh, visit }) => {
     const before = await mesh.get("/settings");
+    const ui = await visit();
     await ui.page.getByRole("button", { name: "Open an example" }).click();
-    const d = dialog("Open a mesh");
+    const d = dialog(ui, "Open a mesh");
     await d.getByText("it is shown here before anything changes").waitFor();
     const examples = d.getByRole("list", { name: "Examples" }).getByRole("button");
     await examples.first().waitFor();
-    const star = examples.filter({ hasText: "A hub with nine leaves" }).first();
-    await star.click();
+    await examples.filter({ hasText: "A hub with nine leaves" }).first().click();
     await d.getByRole("img", { name: /Preview of \d+ servers/ }).waitFor();
     const counted = Number(/(\d+) servers/.exec(await d.getByTestId("preview").innerText())[1]);
-    assert.equal((await present()).length, 0, "a preview adds nothing");
-    await ui.screenshot(`open-${width}-${scheme}`);
+    assert.equal((await mesh.present()).length, 0, "a preview adds nothing");
+    await ui.screenshot("open");
     assert.deepEqual(await ui.barriers(), []);
     await d.getByRole("button", { name: /^Add / }).click();
     await d.waitFor({ state: "hidden" });
-    await until("they are there", async () => (await present()).length === counted);
-    await ui.board.focus();
-    await ui.page.keyboard.press("Control+z");
-    await until("they are gone", async () => (await present()).length === 0);
+    await ui.counts(counted);
+    await ui.keys("Control+z");
+    await until("they are gone", async () => (await mesh.present()).length === 0);
     await until("the settings are as they were", async () => JSON.stringify(await mesh.get("/settings")) === JSON.stringify(before));
-  });
-}
+  },
+  [PHONE, LAPTOP, LARGE],
+);
 
-test("what is pasted is checked as it is pasted, with the line that is wrong", async () => {
-  ui = await open(browser, mesh.url);
+everywhere("what is pasted is checked as it is pasted, with the line that is wrong", async ({ mesh, visit }) => {
+  const ui = await visit();
   await ui.page.keyboard.press("Control+o");
-  const d = dialog("Open a mesh");
+  const d = dialog(ui, "Open a mesh");
   await d.getByText("or paste its text").click();
   const text = d.getByRole("textbox", { name: "Text of a mesh" });
   await text.fill('{"links": [{"source": "a", "target": ]}');
   await d.getByRole("alert").waitFor();
-  await ui.screenshot("open-refused-1280");
+  await ui.screenshot("open-refused");
   assert.equal(await d.getByRole("button", { name: "Add" }).isDisabled(), true);
   await text.fill('{"links": [{"source": "a", "target": "b", "latency": 20}, {"source": "b", "target": "b"}]}');
   await d.getByText("2 servers, 1 link").waitFor();
   await d.getByText("meshnet-lab JSON").waitFor();
   await d.getByRole("list", { name: "What is not taken over" }).waitFor();
   await d.getByRole("button", { name: "Add 2 servers" }).click();
-  await until("they are there, by their names", async () => (await present()).map((s) => s.name).join() === "a,b");
+  await until("they are there, by their names", async () => (await mesh.present()).map((s) => s.name).join() === "a,b");
 });
 
-test("a file that is dropped on the canvas is shown before anything changes", async () => {
-  ui = await open(browser, mesh.url);
-  const transfer = await ui.page.evaluateHandle(() => {
-    const data = new DataTransfer();
-    const graph = '<graphml><graph edgedefault="undirected"><node id="x"/><node id="y"/><edge source="x" target="y"/></graph></graphml>';
-    data.items.add(new File([graph], "two.graphml"));
-    return data;
-  });
-  await ui.board.dispatchEvent("drop", { dataTransfer: transfer });
-  const d = dialog("Open a mesh");
-  await d.getByText("GraphML", { exact: true }).waitFor();
-  await d.getByRole("button", { name: "Add 2 servers" }).waitFor();
-  assert.equal((await present()).length, 0);
+const FORMATS = {
+  "meshsim mesh file": "servers:\n  - {at: [0, 0]}\n  - {at: [80, 0]}\n",
+  "meshnet-lab JSON": '{"links": [{"source": "x", "target": "y"}]}',
+  GraphML: '<graphml><graph edgedefault="undirected"><node id="x"/><node id="y"/><edge source="x" target="y"/></graph></graphml>',
+  "containerlab YAML": "name: two\ntopology:\n  nodes:\n    x:\n      kind: linux\n    y:\n      kind: linux\n  links:\n    - endpoints: [\"x:eth1\", \"y:eth1\"]\n",
+};
+
+everywhere("a file of any of the four formats that is dropped on the canvas is shown before anything changes", async ({ mesh, visit }) => {
+  const ui = await visit();
+  const d = dialog(ui, "Open a mesh");
+  for (const [format, text] of Object.entries(FORMATS)) {
+    const transfer = await ui.page.evaluateHandle((content) => {
+      const data = new DataTransfer();
+      data.items.add(new File([content], "two"));
+      return data;
+    }, text);
+    await ui.board.dispatchEvent("drop", { dataTransfer: transfer });
+    await d.getByText(format, { exact: true }).first().waitFor();
+    await d.getByRole("button", { name: "Add 2 servers" }).waitFor();
+    assert.equal((await mesh.present()).length, 0);
+    await ui.page.keyboard.press("Escape");
+    await d.waitFor({ state: "hidden" });
+  }
 });
 
-test("the mesh is saved as a file of ours and of others, and comes back from it", async () => {
+everywhere("the mesh is saved as a file of ours and of others, and comes back from it", async ({ mesh, visit }) => {
   const [a, b] = await mesh.place([
     [300, 200],
     [420, 260],
   ]);
   await mesh.ask("PUT", `/links/${a}/${b}`, { pins_ab: { loss_pct: 3 } });
-  ui = await open(browser, mesh.url);
+  const ui = await visit();
   await ui.page.keyboard.press("Control+s");
-  await dialog("Save the mesh").waitFor();
-  await ui.screenshot("save-1280");
+  await dialog(ui, "Save the mesh").waitFor();
+  await ui.screenshot("save");
   assert.deepEqual(await ui.barriers(), []);
   for (const [choice, name, says] of [
     [/^Mesh file/, /^mesh\.ya?ml$/, /loss/],
@@ -116,7 +98,7 @@ test("the mesh is saved as a file of ours and of others, and comes back from it"
     [/^GraphML/, /\.graphml$/, /<graphml/],
     [/^containerlab/, /\.ya?ml$/, /topology:/],
   ]) {
-    const file = await saved(choice);
+    const file = await saved(ui, choice);
     assert.match(file.name, name);
     assert.match(file.data.toString(), says);
     const preview = await mesh.ask("POST", "/import/preview", { text: file.data.toString() });
@@ -124,36 +106,9 @@ test("the mesh is saved as a file of ours and of others, and comes back from it"
   }
 });
 
-test("the picture is a real SVG with every server and link, and a real PNG of it", async () => {
-  const ids = await mesh.place([
-    [300, 200],
-    [420, 260],
-    [500, 120],
-  ]);
-  ui = await open(browser, mesh.url, { scheme: "dark" });
-  await ui.page.getByTestId("figure-links").getByText("3", { exact: true }).waitFor();
-  await ui.page.keyboard.press("Control+s");
-  const svg = await saved(/^SVG/);
-  assert.equal(svg.name, "mesh.svg");
-  const found = await ui.page.evaluate((text) => {
-    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
-    const texts = [...parsed.querySelectorAll("text")].map((t) => t.textContent);
-    return {
-      broken: parsed.querySelector("parsererror")?.textContent ?? "",
-      circles: parsed.querySelectorAll("circle").length,
-      lines: parsed.querySelectorAll("path").length,
-      texts,
-    };
-  }, svg.data.toString());
-  assert.deepEqual([found.broken, found.circles, found.lines], ["", 3, 3]);
-  for (const id of ids) assert.ok(found.texts.includes(`hs${id}`), found.texts.join());
-  assert.ok(found.texts.some((t) => / ms /.test(t)), found.texts.join());
-
-  const png = await saved(/^PNG/);
-  assert.equal(png.name, "mesh.png");
-  assert.equal(png.data.subarray(1, 4).toString(), "PNG");
-  assert.deepEqual([png.data.readUInt32BE(16), png.data.readUInt32BE(20)], [3200, 2000]);
-  const colours = await ui.page.evaluate(async (base64) => {
+/** How many colours a PNG has, read in the page. */
+function coloursOf(ui, png) {
+  return ui.page.evaluate(async (base64) => {
     const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${base64}`)).blob());
     const c = new OffscreenCanvas(image.width, image.height).getContext("2d");
     c.drawImage(image, 0, 0);
@@ -161,6 +116,42 @@ test("the picture is a real SVG with every server and link, and a real PNG of it
     const seen = new Set();
     for (let i = 0; i < data.length; i += 4 * 7) seen.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
     return seen.size;
-  }, png.data.toString("base64"));
+  }, png.toString("base64"));
+}
+
+/** What an SVG draws, read in the page. */
+function drawn(ui, svg) {
+  return ui.page.evaluate((text) => {
+    const parsed = new DOMParser().parseFromString(text, "image/svg+xml");
+    return {
+      broken: parsed.querySelector("parsererror")?.textContent ?? "",
+      circles: parsed.querySelectorAll("circle").length,
+      lines: parsed.querySelectorAll("path").length,
+      texts: [...parsed.querySelectorAll("text")].map((t) => t.textContent),
+    };
+  }, svg.toString());
+}
+
+everywhere("the picture is a real SVG with every server and link, and a real PNG of it", async ({ mesh, visit }) => {
+  const ids = await mesh.place([
+    [300, 200],
+    [420, 260],
+    [500, 120],
+  ]);
+  const ui = await visit();
+  await ui.page.getByTestId("figure-links").getByText("3", { exact: true }).waitFor();
+  await ui.page.keyboard.press("Control+s");
+  const svg = await saved(ui, /^SVG/);
+  assert.equal(svg.name, "mesh.svg");
+  const found = await drawn(ui, svg.data);
+  assert.deepEqual([found.broken, found.circles, found.lines], ["", 3, 3]);
+  for (const id of ids) assert.ok(found.texts.includes(`hs${id}`), found.texts.join());
+  assert.ok(found.texts.some((t) => / ms /.test(t)), found.texts.join());
+
+  const png = await saved(ui, /^PNG/);
+  assert.equal(png.name, "mesh.png");
+  assert.equal(png.data.subarray(1, 4).toString(), "PNG");
+  assert.deepEqual([png.data.readUInt32BE(16), png.data.readUInt32BE(20)], [3200, 2000]);
+  const colours = await coloursOf(ui, png.data);
   assert.ok(colours > 20, `the picture has ${colours} colours`);
 });

@@ -1,9 +1,8 @@
-// A really running meshsim for one test file: built from the sources unless MESHSIM names a binary, on a free
+// A really running meshsim for one test: built from the sources unless MESHSIM names a binary, on a free
 // port, without client ports.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -20,35 +19,30 @@ export function binary() {
   return path;
 }
 
-export async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
-
 export class Meshsim {
-  constructor(path, port) {
+  constructor(path) {
     this.path = path;
-    this.port = port;
-    this.url = `http://127.0.0.1:${port}/`;
+    this.port = 0; // the kernel chooses one
     this.output = "";
   }
 
+  get url() {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  /** Starts it, where it was if it ran before. */
   async start() {
     const args = ["--listen", `127.0.0.1:${this.port}`, "--client-ports", "0", "--seed", "7"];
     this.process = spawn(this.path, args, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (this.output += text));
     }
-    for (const end = Date.now() + 60_000; Date.now() < end; ) {
+    await until("meshsim answers", async () => {
       if (this.process.exitCode !== null) throw new Error(`meshsim ended: ${this.output}`);
-      if (await fetch(`${this.url}api/v1/servers`).then((r) => r.ok, () => false)) return this;
-      await pause(50);
-    }
-    throw new Error(`meshsim does not answer: ${this.output}`);
+      this.port = Number(/ at http:\/\/localhost:(\d+)\//.exec(this.output)?.[1] ?? 0);
+      return this.port > 0 && fetch(`${this.url}api/v1/servers`).then((r) => r.ok, () => false);
+    });
+    return this;
   }
 
   /** Stops it as Ctrl-C does, and returns its exit status. */
@@ -74,9 +68,41 @@ export class Meshsim {
     return this.ask("GET", path);
   }
 
-  /** Removes every server, so that the next test begins on an empty canvas. */
-  async clear() {
-    for (const s of await this.get("/servers")) if (s.state !== "gone") await this.ask("DELETE", `/servers/${s.id}`);
+  async server(id) {
+    return (await this.get("/servers")).find((s) => s.id === id);
+  }
+
+  /** The servers that are not removed. */
+  async present() {
+    return (await this.get("/servers")).filter((s) => s.state !== "gone");
+  }
+
+  link(a, b) {
+    return this.get(`/links/${a}/${b}`);
+  }
+
+  /** Cuts a server off, or lets it in again. */
+  async setCut(id, cut) {
+    const links = (await this.get("/links")).filter((l) => l.a === id || l.b === id);
+    for (const l of links) await this.ask("PUT", `/links/${l.a}/${l.b}`, { cut });
+  }
+
+  /** Scales all latencies, so that what travels can be looked at while it does. */
+  async slower(factor) {
+    const settings = await this.get("/settings");
+    await this.ask("PUT", "/settings", { ...settings, latency_scale_pct: 100 * factor, max_latency_ms: 300 * factor });
+  }
+
+  /** Puts servers in a room and waits until all joined. */
+  async room(name, [creator, ...members]) {
+    const { id } = await this.ask("POST", "/rooms", { name, creator, members });
+    const joined = async () => (await this.get("/rooms")).find((r) => r.id === id)?.members.every((m) => m.state === "joined");
+    await until("all joined", joined);
+    return { id, path: `/rooms/${encodeURIComponent(id)}` };
+  }
+
+  say(room, server, body) {
+    return this.ask("POST", `${room.path}/messages`, { server, body });
   }
 
   /** Places servers and waits until they run; returns their ids. */

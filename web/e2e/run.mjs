@@ -1,13 +1,18 @@
-// Runs the browser tests one after the other: builds the page and meshsim once, and lets node's test runner
-// do the rest. Arguments name test files; without any, all run.
+// Runs the browser tests, as many files at once as there are processors: builds meshsim once, and lets node's test
+// runner do the rest. Arguments name test files; without any, all run.
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { binary } from "./meshsim.mjs";
+
+const MOST = 4; // files at once: each has a browser of its own
 
 const here = fileURLToPath(new URL("./", import.meta.url));
 const wanted = process.argv.slice(2);
 const files = wanted.length > 0 ? wanted : readdirSync(here).filter((f) => f.endsWith(".test.mjs")).map((f) => here + f);
+rmSync(fileURLToPath(new URL("../../artefacts/failed", import.meta.url)), { recursive: true, force: true });
 const env = { ...process.env, MESHSIM: binary() };
-const { status } = spawnSync(process.execPath, ["--test", "--test-concurrency=1", ...files], { stdio: "inherit", env });
+const concurrency = `--test-concurrency=${Math.min(MOST, availableParallelism())}`;
+const { status } = spawnSync(process.execPath, ["--test", concurrency, ...files], { stdio: "inherit", env });
 process.exit(status ?? 1);

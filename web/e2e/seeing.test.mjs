@@ -1,12 +1,7 @@
-// Seeing: the time line, slow motion, colours, the small map, following, and the figures.
+// Seeing: what travels and at which pace, halos and failures, the time line, colours, the small map, following, the figures.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
-import { binary, freePort, Meshsim, until } from "./meshsim.mjs";
-
-const mesh = new Meshsim(binary(), await freePort());
-let browser;
-let room;
+import { until } from "./meshsim.mjs";
+import { everyLook, everywhere, LAPTOP, SMALL } from "./stage.mjs";
 
 const PLACES = [
   [100, 120],
@@ -15,62 +10,96 @@ const PLACES = [
   [320, 330],
 ];
 
-before(async () => {
-  await mesh.start();
-  browser = await launch();
-  const [creator, ...members] = await mesh.place(PLACES);
-  room = await mesh.ask("POST", "/rooms", { name: "watched", creator, members });
-  await until("all joined", async () => (await rooms()).members.every((m) => m.state === "joined"));
-});
-
-after(async () => {
-  await browser.close();
-  assert.equal(await mesh.stop(), 0, mesh.output);
-});
-
-const rooms = async () => (await mesh.get("/rooms")).find((r) => r.id === room.id);
-const say = (body) => mesh.ask("POST", `/rooms/${encodeURIComponent(room.id)}/messages`, { server: 0, body });
-const still = (ui) => until("nothing moves", async () => (await ui.pixels(1)) === 0);
-
-/** Scales all latencies, so that what travels can be looked at while it does. */
-async function slower(factor) {
-  const settings = await mesh.get("/settings");
-  await mesh.ask("PUT", "/settings", { ...settings, latency_scale_pct: 100 * factor, max_latency_ms: 300 * factor });
+/** The page with four servers in a room, of which the first speaks, Talk beside the canvas, all of the mesh in sight. */
+async function watched({ mesh, visit }, options) {
+  const ids = await mesh.place(PLACES);
+  const room = await mesh.room("watched", ids);
+  const ui = await visit(options);
+  await ui.counts(ids.length);
+  await ui.panel("Talk");
+  await ui.keys("f");
+  await ui.rests();
+  const say = (body) => mesh.say(room, ids[0], body);
+  const card = (text) => ui.page.getByRole("log", { name: "Messages" }).locator("article", { hasText: text });
+  return {
+    ui,
+    ids,
+    room,
+    say,
+    card,
+    still: () => until("nothing moves", async () => (await ui.pixels(1)) === 0),
+    /** A message, waited for until every server has it. */
+    async delivered(body) {
+      await say(body);
+      await card(body).getByText("all have it").waitFor();
+    },
+  };
 }
 
-/** A message, waited for until every server has it. */
-async function delivered(ui, body) {
-  await say(body);
-  await ui.page.getByRole("log").locator("article", { hasText: body }).getByText("all have it").waitFor();
-}
+everywhere("a circle travels at the pace of its link", async ({ mesh, visit }) => {
+  const [left, right] = await mesh.place([
+    [300, 200],
+    [560, 200],
+  ]);
+  const room = await mesh.room("pace", [left, right]);
+  const ui = await visit();
+  await ui.counts(2);
+  await mesh.say(room, left, "The connection is there");
+  await until("it is there", async () => Number(await ui.page.getByTestId("figure-received").innerText()) > 0);
+  const latency_ms = 6000;
+  await mesh.ask("PUT", "/settings", { ...(await mesh.get("/settings")), max_latency_ms: 9000 });
+  await mesh.ask("PUT", `/links/${left}/${right}`, { pins_ab: { latency_ms }, pins_ba: { latency_ms } });
+  await until("nothing moves", async () => (await ui.pixels(1)) === 0);
 
-test("the view is paused while the mesh goes on, and comes back to now", async () => {
-  const ui = await open(browser, mesh.url);
+  await mesh.say(room, left, "Slowly");
+  await until("it is on its way", async () => (await ui.pixels(1)) > 0);
+  const inTime = ((await ui.pace(latency_ms, { x: 330, y: 200 }, { x: 530, y: 200 })) * latency_ms) / 1000;
+  assert.ok(Math.abs(inTime / 260 - 1) < 0.1, `in ${latency_ms} ms it would go ${inTime} of 260 pixels`);
+});
+
+everywhere("in slow motion circles go at the chosen part of the real pace, which is said", async (scene) => {
+  const { ui, say, delivered, still } = await watched(scene);
   const { page } = ui;
-  await slower(10);
+  await delivered("The connection is there");
+  await still();
+  await page.getByLabel("Pace").selectOption({ label: "1/50 of it" });
+  await page.getByTestId("moment").getByText("Slow motion, 1/50 of the real pace").waitFor();
+  await say("Slowly");
+  await until("it is on its way", async () => (await ui.pixels(1)) > 0);
+  const path = (await scene.mesh.link(0, 1)).ab.latency_ms * 50;
+  const inTime = ((await ui.pace(3000, { x: 110, y: 120 }, { x: 520, y: 120 })) * path) / 1000;
+  assert.ok(inTime > 110 && inTime < 330, `in ${path} ms it would go ${inTime} of 220 pixels`);
+  await ui.screenshot("slow");
+  await page.getByLabel("Pace").selectOption({ label: "real pace" });
+  await page.getByRole("button", { name: "Back to now" }).click();
+  await page.getByTestId("moment").waitFor({ state: "detached" });
+});
+
+everywhere("the view is paused while the mesh goes on, and comes back to now", async (scene) => {
+  const { ui, say, card, still } = await watched(scene);
+  const { page } = ui;
+  await scene.mesh.slower(10);
   await say("Before the pause");
   await until("it is under way", async () => (await ui.pixels(1)) > 20);
   await page.getByRole("button", { name: "Pause the view" }).click();
   await page.getByTestId("moment").getByText("The view is paused").waitFor();
   const held = await ui.settled(1);
   assert.ok(held > 0, "what moved stands still, and is there");
-  await page.getByRole("log").locator("article", { hasText: "Before the pause" }).getByText("all have it").waitFor();
+  await card("Before the pause").getByText("all have it").waitFor();
   assert.equal(await ui.pixels(1), held, "the mesh went on, the view did not");
-  await ui.screenshot("paused-1280");
+  await ui.screenshot("paused");
   await page.getByRole("button", { name: "Back to now" }).click();
   await page.getByTestId("moment").waitFor({ state: "detached" });
-  await still(ui);
-  await slower(1);
-  await ui.close();
+  await still();
 });
 
-test("scrubbing back shows the traffic of then, by pointer and by keys", async () => {
-  const ui = await open(browser, mesh.url);
+everywhere("scrubbing back shows the traffic of then, by pointer and by keys", async (scene) => {
+  const { ui, delivered, still } = await watched(scene);
   const { page } = ui;
-  await slower(10);
-  await delivered(ui, "To be looked at again");
-  await slower(1);
-  await still(ui);
+  await scene.mesh.slower(10);
+  await delivered("To be looked at again");
+  await scene.mesh.slower(1);
+  await still();
   const slider = page.getByRole("slider", { name: "Moment shown" });
   assert.equal(await slider.getAttribute("aria-valuetext"), "now");
   await slider.focus();
@@ -81,7 +110,7 @@ test("scrubbing back shows the traffic of then, by pointer and by keys", async (
     return (await ui.settled(1)) > 20;
   });
   assert.match(await slider.getAttribute("aria-valuetext"), /ago/);
-  await ui.screenshot("scrubbed-1280");
+  await ui.screenshot("scrubbed");
 
   const box = await slider.boundingBox();
   await page.mouse.click(box.x + 4, box.y + box.height / 2);
@@ -89,100 +118,107 @@ test("scrubbing back shows the traffic of then, by pointer and by keys", async (
   assert.deepEqual(await ui.barriers(), []);
   await page.getByRole("button", { name: "Back to now" }).click();
   assert.equal(await slider.getAttribute("aria-valuetext"), "now");
-  await ui.close();
 });
 
-test("in slow motion circles go at the chosen part of the real pace, which is said", async () => {
-  const ui = await open(browser, mesh.url);
-  const { page } = ui;
-  await delivered(ui, "The connection is there");
-  await still(ui);
-  await page.getByLabel("Pace").selectOption({ label: "1/50 of it" });
-  await page.getByTestId("moment").getByText("Slow motion, 1/50 of the real pace").waitFor();
-  await say("Slowly");
-  const [a, b] = [await ui.at({ x: 100, y: 120 }), await ui.at({ x: 320, y: 120 })];
-  await until("it is on its way", async () => (await ui.pixels(1)) > 0);
-  const path = (await mesh.get("/links")).find((l) => l.a === 0 && l.b === 1).ab.latency_ms * 50;
-  const samples = (await ui.track(3000)).filter(([, x]) => x > a.x + 40 && x < b.x + 200);
-  const [[t0, x0], [t1, x1]] = [samples[0], samples.at(-1)];
-  const pace = ((x1 - x0) / (t1 - t0)) * path;
-  assert.ok(pace > 0.2 * (b.x - a.x) && pace < 1.6 * (b.x - a.x), `in ${path} ms it would go ${pace} of ${b.x - a.x} pixels`);
-  await ui.screenshot("slow-1280");
-  await page.getByLabel("Pace").selectOption({ label: "real pace" });
-  await page.getByRole("button", { name: "Back to now" }).click();
-  await page.getByTestId("moment").waitFor({ state: "detached" });
-  await ui.close();
-});
-
-test("the time line counts what is delivered", async () => {
-  const ui = await open(browser, mesh.url);
-  await delivered(ui, "Counted");
+everywhere("the time line counts what is delivered", async (scene) => {
+  const { ui, delivered } = await watched(scene);
+  await delivered("Counted");
   const figures = ui.page.getByRole("region", { name: "Time line" });
-  await ui.page.keyboard.press("p");
-  const slider = ui.page.getByRole("slider", { name: "Moment shown" });
-  await slider.focus();
+  await ui.keys("p");
+  await ui.page.getByRole("slider", { name: "Moment shown" }).focus();
   await until("a second with deliveries is read out", async () => {
     await ui.page.keyboard.press("ArrowLeft");
-    return (await figures.getByTestId("read-received").innerText()) !== "0/s";
+    return (await figures.getByTestId("read-received").textContent()) !== "0/s";
   });
-  await ui.close();
 });
 
-for (const scheme of ["light", "dark"]) {
-  const latest = { light: ["#8db9df", "#4b3a86"], dark: ["#35588c", "#c5cf7f"] }[scheme];
-  test(`links are coloured by latency, load and loss, with a legend, ${scheme}`, async () => {
-    const ui = await open(browser, mesh.url, { scheme });
+everywhere("crowded traffic is bundled under one mark", async (scene) => {
+  const { ui, say, delivered } = await watched(scene);
+  await delivered("The connection is there");
+  await ui.page.getByLabel("Pace").selectOption({ label: "1/50 of it" });
+  await Promise.all(Array.from({ length: 12 }, (_, i) => say(`one of many, ${i}`)));
+  const bundle = await ui.colour("--canvas-bundle");
+  await until("a mark that stands for several is seen", async () => (await ui.pixels(1, bundle)) > 60);
+  await ui.screenshot("bundled");
+});
+
+everyLook(
+  "links are coloured by latency, load and loss, servers by kind, with a legend",
+  async (scene) => {
+    const { ui, delivered } = await watched(scene);
+    await ui.hidePanel();
     const { page } = ui;
     const choose = page.getByLabel("What the colours show");
     await choose.selectOption("latency");
     await page.getByRole("list", { name: "Links by latency" }).getByText("below 30 ms").waitFor();
-    await until("long links are of another colour", async () => (await ui.pixels(0, latest[1])) > 100);
-    await ui.screenshot(`by-latency-${scheme}-1280`);
-    await mesh.ask("PUT", "/links/0/1", { pins_ab: { loss_pct: 2 }, pins_ba: { loss_pct: 2 } });
+    const long = await ui.colour("--scale-3");
+    await until("long links are of another colour", async () => (await ui.pixels(0, long)) > 100);
+    await ui.screenshot("by-latency");
+    await scene.mesh.ask("PUT", "/links/0/1", { pins_ab: { loss_pct: 2 }, pins_ba: { loss_pct: 2 } });
     await choose.selectOption("loss");
-    await until("links without loss have the first colour", async () => (await ui.pixels(0, latest[0])) > 100);
+    const without = await ui.colour("--scale-0");
+    await until("links without loss have the first colour", async () => (await ui.pixels(0, without)) > 100);
     assert.deepEqual(await ui.barriers(), []);
-    await ui.screenshot(`by-loss-${scheme}-1280`);
-    await mesh.ask("PUT", "/links/0/1", { pins_ab: {}, pins_ba: {} });
+    await ui.screenshot("by-loss");
+    await choose.selectOption("load");
+    await page.getByRole("list", { name: "Links by load" }).waitFor();
     await choose.selectOption("kind");
     await page.getByRole("list", { name: "Kinds of servers" }).getByText("embedded").waitFor();
-    await ui.screenshot(`by-kind-${scheme}-1280`);
+    await ui.screenshot("by-kind");
     await choose.selectOption("events");
     await page.getByRole("list", { name: "Kinds of servers" }).waitFor({ state: "detached" });
-    await ui.close();
-  });
-}
+    await ui.panel("Talk");
+    await delivered("The colours are those of events again");
+  },
+  [SMALL, LAPTOP],
+);
 
-test("a small map shows what is out of sight and takes the view there", async () => {
-  const ui = await open(browser, mesh.url);
+everywhere("names are left out where they would not be legible, and come back when one looks closer", async ({ mesh, visit }) => {
+  await mesh.place(Array.from({ length: 48 }, (_, i) => [60 * (i % 8), 60 * Math.floor(i / 8)]));
+  const ui = await visit();
+  await ui.counts(48);
+  const ink = await ui.colour("--ink");
+  await ui.keys("0");
+  for (let i = 0; i < 9; i++) await ui.keys("-");
+  await ui.rests();
+  await until("there are no names from afar", async () => (await ui.pixels(0, ink)) === 0);
+  await ui.screenshot("from-afar");
+  await ui.keys("f", "+", "+", "+");
+  await ui.rests();
+  await until("there are names", async () => (await ui.pixels(0, ink)) > 50);
+  await ui.screenshot("near");
+});
+
+everywhere("a small map shows what is out of sight and takes the view there", async (scene) => {
+  const { ui } = await watched(scene);
+  await ui.hidePanel();
+  await ui.keys("f");
+  await ui.rests();
   const map = ui.page.getByTestId("minimap");
   assert.equal(await map.count(), 0, "everything is in sight");
-  for (let i = 0; i < 4; i++) await ui.page.keyboard.press("+");
+  await ui.keys("+", "+", "+", "+");
   await map.waitFor();
-  await ui.screenshot("minimap-1280");
+  await ui.rests();
+  await ui.screenshot("minimap");
   const before = await ui.view();
   const box = await map.boundingBox();
   await ui.page.mouse.click(box.x + box.width - 12, box.y + 20);
   await until("the view moved", async () => (await ui.view()).x < before.x - 100);
-  await ui.page.keyboard.press("f");
+  await ui.keys("f");
   await map.waitFor({ state: "detached" });
-  await ui.close();
 });
 
-test("a server and a message are followed", async () => {
-  const ui = await open(browser, mesh.url);
+everywhere("a server and a message are followed", async (scene) => {
+  const { ui, delivered } = await watched(scene);
+  const { mesh } = scene;
   const { page } = ui;
-  await page.getByRole("tab", { name: "Servers" }).click();
+  await ui.panel("Servers");
   await page.getByRole("list", { name: "Servers" }).getByRole("button", { name: "hs3 " }).click();
   await page.getByRole("button", { name: "Follow hs3" }).click();
   await page.getByTestId("following").getByText("hs3").waitFor();
-  const place = async () => ui.at(await mesh.get("/servers").then((all) => all.find((s) => s.id === 3)));
-  let last = { x: 0, y: 0 };
-  const middle = await until("it stands in the middle", async () => {
-    const [p, before] = [await place(), last];
-    last = p;
-    return p.x === before.x && p.y === before.y && p;
-  });
+  const place = async () => ui.at(await mesh.server(3));
+  await ui.rests();
+  const middle = await place();
   const held = await ui.board.boundingBox();
   await mesh.ask("PATCH", "/servers/3", { x: 380, y: 400 });
   await until("the view went along", async () => {
@@ -193,72 +229,110 @@ test("a server and a message are followed", async () => {
   await page.getByTestId("following").waitFor({ state: "detached" });
   await mesh.ask("PATCH", "/servers/3", { x: 320, y: 330 });
 
-  await page.keyboard.press("Control+k");
-  await page.keyboard.type("newest message");
-  await page.keyboard.press("Enter");
+  await ui.find("newest message");
   await page.getByTestId("following").getByText("the newest message").waitFor();
   const before = await ui.view();
   await page.keyboard.press("+");
   await page.keyboard.press("+");
   await until("it is zoomed in", async () => (await ui.view()).k > 1.3 * before.k);
-  await page.getByRole("tab", { name: "Talk" }).click();
-  await delivered(ui, "Follow me");
+  await ui.panel("Talk");
+  await delivered("Follow me");
   await until("the view shows all that it went through", async () => {
     const places = await Promise.all(PLACES.map(([x, y]) => ui.at({ x, y })));
     return places.every((p) => p.x > held.x && p.x < held.x + held.width && p.y > held.y && p.y < held.y + held.height);
   });
-  await ui.screenshot("following-1280");
-  await page.getByRole("button", { name: "Stop" }).click();
-  await ui.close();
+  await ui.screenshot("following");
+  await page.getByTestId("following").getByRole("button", { name: "Stop" }).click();
 });
 
-test("the figures say whether the mesh is connected and what is not yet everywhere; failures are seen", async () => {
-  const ui = await open(browser, mesh.url);
-  const { page } = ui;
-  const figure = (name) => page.getByTestId(`figure-${name}`).innerText();
+everywhere("the figures say whether the mesh is connected and what is not yet everywhere; failures are seen", async (scene) => {
+  const { ui, say, card } = await watched(scene);
+  const figure = (name) => ui.page.getByTestId(`figure-${name}`).textContent();
   assert.equal(await figure("parts"), "connected");
-  const links = (await mesh.get("/links")).filter((l) => l.a === 3 || l.b === 3);
-  const setCut = async (cut) => {
-    for (const l of links) await mesh.ask("PUT", `/links/${l.a}/${l.b}`, { cut });
-  };
-  await setCut(true);
+  await scene.mesh.setCut(3, true);
   await until("two parts are counted", async () => (await figure("parts")) === "2");
   await say("Not for everybody");
-  await page.getByRole("log").getByText("2 of 3 have it").waitFor();
+  await card("Not for everybody").getByText("2 of 3 have it").waitFor();
   await until("an event is not everywhere", async () => Number(await figure("incomplete")) >= 1);
-  await ui.screenshot("apart-1280");
-  await setCut(false);
+  await ui.screenshot("apart");
+  await scene.mesh.setCut(3, false);
   await until("it is connected again", async () => (await figure("parts")) === "connected");
-  await page.getByRole("log").locator("article", { hasText: "Not for everybody" }).getByText("all have it").waitFor();
+  await card("Not for everybody").getByText("all have it").waitFor();
   await until("everything is everywhere", async () => (await figure("incomplete")) === "0");
-  await ui.close();
 });
 
-test("the feed says from when a delivery is counted and by which transport it went", async () => {
-  const ui = await open(browser, mesh.url);
-  await delivered(ui, "By which way?");
-  await ui.page.getByRole("tab", { name: "Events" }).click();
+everywhere("a transaction that fails is seen where it fails, and delivered by a retry", async (scene) => {
+  const { ui, ids, say, card, delivered } = await watched(scene);
+  await delivered("The connection is there");
+  const failed = await ui.colour("--danger");
+  await ui.page.getByLabel("Pace").selectOption({ label: "1/5 of it" }); // so that what flashes can be looked at
+  await scene.mesh.ask("POST", `/servers/${ids[3]}/stop`);
+  await say("Not to the one that is stopped");
+  await until("a halo of failure is seen", async () => (await ui.pixels(1, failed)) > 20);
+  await ui.screenshot("failed-halo");
+  await ui.page.getByLabel("Pace").selectOption({ label: "real pace" });
+  await ui.page.getByRole("button", { name: "Back to now" }).click();
+  await scene.mesh.ask("POST", `/servers/${ids[3]}/start`);
+  await card("Not to the one that is stopped").getByText("all have it").waitFor();
+  await card("Not to the one that is stopped").getByText(/after a retry/).waitFor();
+});
+
+everywhere("the feed is narrowed to a type, a room and a server; pointing at an event shows its reach", async (scene) => {
+  const { ui, ids, delivered } = await watched(scene);
+  const { page } = ui;
+  const other = await scene.mesh.room("aside", ids.slice(0, 2));
+  await delivered("To everybody");
+  await scene.mesh.say(other, ids[0], "Between us");
+  await ui.panel("Events");
+  const feed = page.getByTestId("events");
+  const rows = feed.getByRole("list", { name: "Events, the newest first" }).locator("> li");
+  await feed.getByText("m.room.member").first().waitFor();
+  await page.getByLabel("Type").selectOption("m.room.message");
+  await until("the messages are left", async () => (await rows.count()) === 2 && !(await feed.innerText()).includes("m.room.member"));
+  await page.getByLabel("Room", { exact: true }).selectOption({ label: "aside" });
+  await until("one is left", async () => (await rows.count()) === 1);
+  await page.getByLabel("Server", { exact: true }).selectOption({ label: `hs${ids[3]}` });
+  await feed.getByText("No event fits what is chosen above.").waitFor();
+  await page.getByLabel("Room", { exact: true }).selectOption("");
+  await until("the one that went there is left", async () => (await rows.count()) === 1);
+  assert.deepEqual(await ui.barriers(), []);
+  const accent = await ui.colour("--accent");
+  await feed.getByRole("button", { name: "m.room.message" }).hover();
+  await until("its reach is shown on the canvas", async () => (await ui.pixels(0, accent)) > 40);
+  await ui.screenshot("events");
+});
+
+everywhere("an event is opened: a waterfall by server, bytes and transport, and its path on the canvas", async (scene) => {
+  const { ui, delivered } = await watched(scene);
+  await delivered("By which way?");
+  await ui.panel("Events");
   const feed = ui.page.getByTestId("events");
   await feed.getByRole("button", { name: "m.room.message" }).first().click();
-  await feed.getByTestId("waterfall").getByText(/to each of 3 by https/).waitFor();
+  const waterfall = feed.getByTestId("waterfall");
+  await waterfall.getByText(/to each of 3 by https/).waitFor();
+  const bars = waterfall.getByRole("listitem");
+  await bars.filter({ hasText: / ms| s$/ }).nth(2).waitFor();
+  assert.equal(await bars.count(), 3, "a bar for each of the others");
+  assert.match(await bars.first().getAttribute("title"), /path .*, transmission .*, rest /);
+  const accent = await ui.colour("--accent");
+  await bars.first().hover();
+  await until("its path is shown on the canvas", async () => (await ui.pixels(0, accent)) > 40);
+  await ui.screenshot("waterfall");
+  assert.deepEqual(await ui.barriers(), []);
   await feed.getByRole("button", { name: "Follow on the canvas" }).click();
   await ui.page.getByTestId("following").waitFor();
-  await ui.screenshot("waterfall-1280");
-  await ui.close();
 });
 
-test("a page that stands still does not hold up the mesh, and catches up at once", async () => {
-  const ui = await open(browser, mesh.url);
-  const { page } = ui;
-  const devtools = await page.context().newCDPSession(page);
+everywhere("a page that stands still does not hold up the mesh, and catches up at once", async (scene) => {
+  const { ui, room, say, card, still } = await watched(scene);
+  const devtools = await ui.page.context().newCDPSession(ui.page);
   await devtools.send("Page.setWebLifecycleState", { state: "frozen" });
   for (let i = 0; i < 20; i++) await say(`While away ${i}`);
   await until("the mesh delivered them", async () => {
-    const at = await mesh.get(`/rooms/${encodeURIComponent(room.id)}/messages?server=2`).catch(() => undefined);
+    const at = await scene.mesh.get(`${room.path}/messages?server=2`).catch(() => undefined);
     return JSON.stringify(at ?? "").includes("While away 19");
   });
   await devtools.send("Page.setWebLifecycleState", { state: "active" });
-  await page.getByRole("log").locator("article", { hasText: "While away 19" }).getByText("all have it").waitFor();
-  await still(ui);
-  await ui.close();
+  await card("While away 19").getByText("all have it").waitFor();
+  await still();
 });

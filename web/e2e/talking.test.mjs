@@ -1,141 +1,153 @@
-// Talk: a room with one click, a message, and the event seen travelling to where it arrives.
+// Talk: a room with one click, a message seen travelling to where it arrives, who has it and who has not, members that speak by themselves.
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
-import { binary, freePort, Meshsim, until } from "./meshsim.mjs";
+import { until } from "./meshsim.mjs";
+import { everywhere, LAPTOP, LARGE, PHONE } from "./stage.mjs";
 
-const mesh = new Meshsim(binary(), await freePort());
-let browser;
-
-before(async () => {
-  await mesh.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser.close();
-  assert.equal(await mesh.stop(), 0, mesh.output);
-});
-
-/** Scales all latencies, so that what travels can be looked at while it does. */
-async function slower(factor) {
-  const settings = await mesh.get("/settings");
-  await mesh.ask("PUT", "/settings", { ...settings, latency_scale_pct: 100 * factor, max_latency_ms: 300 * factor });
-}
+const THREE = [
+  [420, 200],
+  [560, 320],
+  [700, 200],
+];
 
 const MARK = /--event:\s*(#\w+)/;
+const colourOf = async (card) => MARK.exec(await card.getAttribute("style"))[1];
 
-test("five servers are put in a room, one says something, and it is watched to arrive at all", async () => {
-  const ui = await open(browser, mesh.url);
+/** The page with these servers in a room, which is shown. */
+async function forum({ mesh, visit }, options) {
+  const ids = await mesh.place(THREE);
+  const room = await mesh.room("forum", ids);
+  const ui = await visit(options);
+  await ui.counts(ids.length);
+  await ui.panel("Talk");
+  const card = (text) => ui.page.getByRole("log", { name: "Messages" }).locator("article", { hasText: text });
+  return { ui, ids, room, card };
+}
+
+everywhere("five servers are put in a room, one says something, and it is watched to arrive at all", async ({ mesh, visit }) => {
+  const ui = await visit();
   const { page } = ui;
   await page.getByRole("button", { name: "Place five servers for me" }).click();
+  await ui.counts(5);
+  await ui.panel("Talk");
   await page.getByRole("tabpanel").getByRole("button", { name: "Put all 5 servers in a room" }).click();
   await page.getByText("5 of 5 joined").waitFor();
+  await ui.keys("f");
   await until("the joins have come to rest", async () => (await ui.pixels(1)) === 0);
 
-  await slower(10);
+  await mesh.slower(10);
   await page.getByLabel("Write as").selectOption({ label: "hs2" });
   await page.getByLabel("Message", { exact: true }).fill("Good morning, mesh");
   await page.keyboard.press("Enter");
   const card = page.getByRole("log").locator("article", { hasText: "Good morning, mesh" });
   await card.waitFor();
-  const [, colour] = MARK.exec(await card.getAttribute("style"));
+  const colour = await colourOf(card);
   await until("a circle of its colour is under way", async () => (await ui.pixels(1, colour)) > 20);
-  await ui.screenshot("travelling-1280");
+  await ui.screenshot("travelling");
   await card.getByText("all have it").waitFor();
   await until("the servers took its colour", async () => (await ui.pixels(0, colour)) > 4 * 300);
   await until("the halos are gone", async () => (await ui.pixels(1, colour)) === 0);
   assert.equal(await card.getByRole("listitem").filter({ hasText: / ms| s$/ }).count(), 4, "a delay for each of the others");
-
   await page.getByLabel("As seen by").selectOption({ label: "hs4" });
   await card.waitFor();
-  await ui.screenshot("talked-1280");
-
-  await page.getByRole("tab", { name: "Events" }).click();
-  const feed = page.getByTestId("events");
-  await feed.getByText("m.room.message").first().waitFor();
-  await feed.getByText("m.room.member").first().waitFor();
-  await page.getByLabel("Type").selectOption("m.room.message");
-  await feed.getByText("m.room.member").first().waitFor({ state: "detached" });
-  await feed.getByRole("button", { name: "m.room.message" }).click();
-  const bars = feed.getByTestId("waterfall").getByRole("listitem");
-  await bars.filter({ hasText: / ms| s$/ }).nth(3).waitFor();
-  assert.equal(await bars.count(), 4, "a bar for each of the others");
-  await bars.first().hover();
-  await until("its path is shown on the canvas", async () => (await ui.pixels(0, "#2857d9")) > 40);
-  await ui.screenshot("events-1280");
+  await ui.screenshot("talked");
 
   // A second reader that comes later finds the same.
-  const later = await open(browser, mesh.url, { scheme: "dark" });
-  const found = later.page.getByRole("log").locator("article", { hasText: "Good morning, mesh" });
-  await found.getByText("all have it").waitFor();
-  await later.screenshot("later-dark-1280");
-  await later.close();
-  await slower(1);
-  await ui.close();
+  const later = await visit();
+  await later.panel("Talk");
+  await later.page.getByRole("log").locator("article", { hasText: "Good morning, mesh" }).getByText("all have it").waitFor();
 });
 
-test("a server behind a cut link is shown to lack the message, and gets it when the link is back", async () => {
-  const ui = await open(browser, mesh.url);
+everywhere("a room is made of chosen members", async ({ mesh, visit }) => {
+  const [, , left] = await mesh.place(THREE);
+  const ui = await visit();
   const { page } = ui;
-  const far = 4;
-  const links = (await mesh.get("/links")).filter((l) => l.a === far || l.b === far);
-  const setCut = async (cut) => {
-    for (const l of links) await mesh.ask("PUT", `/links/${l.a}/${l.b}`, { cut });
-  };
-  await setCut(true);
-  await page.getByLabel("Write as").selectOption({ label: "hs0" });
+  await ui.counts(3);
+  await ui.panel("Talk");
+  const maker = page.getByRole("tabpanel");
+  await maker.getByText("Choose servers, name and room version").click();
+  await maker.getByLabel("Name").fill("two of us");
+  await maker.getByRole("checkbox", { name: `hs${left}` }).uncheck();
+  await ui.screenshot("room-maker");
+  assert.deepEqual(await ui.barriers(), []);
+  await maker.getByRole("button", { name: "Put 2 servers in a room" }).click();
+  await page.getByText("2 of 2 joined").waitFor();
+  const [room] = await mesh.get("/rooms");
+  assert.equal(room.name, "two of us");
+});
+
+everywhere("a server behind a cut link is shown to lack the message, and gets it when the link is back", async (scene) => {
+  const { ui, ids, card } = await forum(scene);
+  const { page } = ui;
+  await scene.mesh.setCut(ids[2], true);
+  await page.getByLabel("Write as").selectOption({ label: `hs${ids[0]}` });
   await page.getByLabel("Message", { exact: true }).fill("Can you hear me?");
   await page.keyboard.press("Enter");
-  const card = page.getByRole("log").locator("article", { hasText: "Can you hear me?" });
-  await card.getByText("3 of 4 have it").waitFor();
-  await ui.screenshot("cut-1280");
-  await setCut(false);
-  await card.getByText("all have it").waitFor();
-  await ui.close();
+  await card("Can you hear me?").getByText("1 of 2 have it").waitFor();
+  await ui.screenshot("cut");
+  await scene.mesh.setCut(ids[2], false);
+  await card("Can you hear me?").getByText("all have it").waitFor();
 });
 
-test("with reduced motion links light up and nothing flies or grows", async () => {
-  await slower(10);
-  const ui = await open(browser, mesh.url, { motion: "reduce" });
-  await ui.page.getByLabel("Write as").selectOption({ label: "hs0" });
-  await ui.page.getByLabel("Message", { exact: true }).fill("Calmly");
-  await ui.page.keyboard.press("Enter");
-  const card = ui.page.getByRole("log").locator("article", { hasText: "Calmly" });
-  await card.waitFor();
-  const [, colour] = MARK.exec(await card.getAttribute("style"));
-  const [a, b] = (await mesh.get("/servers")).filter((s) => s.id < 2);
-  const along = (t) => ({ x: a.x + (b.x - a.x) * t, y: a.y + (b.y - a.y) * t });
-  await until("the link from hs0 to hs1 is lit from end to end", () => ui.painted(1, colour, [along(0.25), along(0.75)]));
-  await card.getByText("all have it").waitFor();
-  await slower(1);
-  await ui.close();
+everywhere(
+  "servers' views stand side by side, and what differs is marked",
+  async (scene) => {
+    const { mesh } = scene;
+    const { ui, ids, room, card } = await forum(scene);
+    await mesh.say(room, ids[0], "Everybody hears this");
+    await card("Everybody hears this").getByText("all have it").waitFor();
+    await mesh.setCut(ids[2], true);
+    await mesh.say(room, ids[0], "The third does not hear this");
+    await mesh.say(room, ids[2], "And I speak alone");
+    await ui.page.getByRole("button", { name: "Side by side" }).click();
+    const d = ui.page.getByRole("dialog", { name: "forum, side by side" });
+    await d.getByText("They differ in 2 of 3.").waitFor();
+    const row = d.getByRole("row").filter({ hasText: "The third does not hear this" });
+    await row.getByRole("cell").nth(2).getByText("has not").waitFor();
+    const alone = d.getByRole("row").filter({ hasText: "And I speak alone" });
+    assert.deepEqual(await alone.getByRole("cell").allInnerTexts(), ["has not", "has not", "And I speak alone"]);
+    await ui.screenshot("side-by-side");
+    assert.deepEqual(await ui.barriers(), []);
+    await d.getByLabel("only what differs").check();
+    assert.equal(await d.getByRole("row").count(), 3, "the head and two that differ");
+    await d.getByLabel("only what differs").uncheck();
+    await mesh.setCut(ids[2], false);
+    await d.getByText(/All 3 have the same|in another order here/).first().waitFor();
+    await until("nothing is missing", async () => (await d.getByText("has not").count()) === 0);
+  },
+  [PHONE, LAPTOP, LARGE],
+);
+
+everywhere("members chatter at a chosen rate, faster while they do, and fall silent", async (scene) => {
+  const { ui, room } = await forum(scene);
+  const rate = ui.page.getByRole("textbox", { name: "Chatter" });
+  await rate.fill("often");
+  await ui.page.getByText("Write a rate such as 2 a second or 30 a minute.").waitFor();
+  await rate.fill("5");
+  await rate.press("Enter");
+  await ui.page.getByRole("button", { name: "Start" }).click();
+  const chatter = () => scene.mesh.get(`${room.path}/chatter`);
+  await until("they speak", async () => (await chatter()).sent > 5);
+  await ui.page.getByRole("log", { name: "Messages" }).locator("article").nth(3).waitFor();
+  await ui.page.getByTestId("chatter").filter({ hasText: /\d said/ }).waitFor();
+  await ui.screenshot("chatter");
+  await rate.fill("20");
+  await rate.press("Enter");
+  await until("they speak faster", async () => (await chatter()).per_second === 20);
+  await ui.page.getByRole("button", { name: "Stop", exact: true }).click();
+  await until("they are silent", async () => (await chatter()).per_second === 0);
+  await ui.page.getByRole("button", { name: "Start" }).waitFor();
 });
 
-test("a circle travels at the pace of its link", async () => {
-  await mesh.clear();
-  const [left, right] = await mesh.place([
-    [300, 300],
-    [560, 300],
-  ]);
-  const room = await mesh.ask("POST", "/rooms", { name: "pace", creator: left, members: [right] });
-  await until("it joined", async () => (await mesh.get("/rooms")).find((r) => r.id === room.id).members.every((m) => m.state === "joined"));
-  const ui = await open(browser, mesh.url);
-  const say = (body) => mesh.ask("POST", `/rooms/${encodeURIComponent(room.id)}/messages`, { server: left, body });
-  await say("The connection is there");
-  await ui.page.getByRole("log").getByText("all have it").waitFor();
-  const latency_ms = 4000;
-  await mesh.ask("PUT", "/settings", { ...(await mesh.get("/settings")), max_latency_ms: 9000 });
-  await mesh.ask("PUT", `/links/${left}/${right}`, { pins_ab: { latency_ms }, pins_ba: { latency_ms } });
-  await until("nothing moves", async () => (await ui.pixels(1)) === 0);
-
-  const [a, b] = [await ui.at({ x: 300, y: 300 }), await ui.at({ x: 560, y: 300 })];
-  await say("Slowly");
-  await until("it is on its way", async () => (await ui.pixels(1)) > 0);
-  const samples = (await ui.track(latency_ms)).filter(([, x]) => x > a.x + 60 && x < b.x - 60);
-  assert.ok(samples.length >= 3, `${samples.length} samples`);
-  const [[t0, x0], [t1, x1]] = [samples[0], samples.at(-1)];
-  const pace = ((x1 - x0) / (t1 - t0)) * latency_ms;
-  assert.ok(Math.abs(pace / (b.x - a.x) - 1) < 0.1, `in ${latency_ms} ms it would go ${pace} of ${b.x - a.x} pixels`);
-  await ui.close();
+everywhere("with reduced motion links light up and nothing flies or grows", async (scene) => {
+  const { ui, ids, room, card } = await forum(scene, { motion: "reduce" });
+  await ui.keys("f");
+  await scene.mesh.slower(10);
+  await scene.mesh.say(room, ids[0], "Calmly");
+  await card("Calmly").waitFor();
+  const colour = await colourOf(card("Calmly"));
+  const [[ax, ay], [bx, by]] = THREE;
+  const along = (t) => ({ x: ax + (bx - ax) * t, y: ay + (by - ay) * t });
+  await until("the link is lit from end to end", () => ui.painted(1, colour, [along(0.3), along(0.7)]));
+  await ui.screenshot("calm");
+  await card("Calmly").getByText("all have it").waitFor();
 });

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { launch, open } from "../e2e/browser.mjs";
-import { binary, freePort, Meshsim } from "../e2e/meshsim.mjs";
+import { binary, Meshsim } from "../e2e/meshsim.mjs";
 import { SyntheticMesh } from "./synthetic.mjs";
 import { quantile, workPerFrame } from "./trace.mjs";
 
@@ -15,7 +15,7 @@ const SIZES = [
 const FIRST_PAINT_MS = 300;
 const LASTS_MS = 3000;
 
-const mesh = new Meshsim(binary(), await freePort());
+const mesh = new Meshsim(binary());
 await mesh.start();
 const browser = await launch();
 try {

@@ -2,7 +2,7 @@
 // message on its way from one to the others.
 import { fileURLToPath } from "node:url";
 import { launch, open } from "../e2e/browser.mjs";
-import { binary, freePort, Meshsim, until } from "../e2e/meshsim.mjs";
+import { binary, Meshsim, until } from "../e2e/meshsim.mjs";
 
 const PATH = fileURLToPath(new URL("../../docs/page.png", import.meta.url));
 
@@ -22,7 +22,7 @@ const TALK = [
   [2, "Oslo too. Cut the link to London and try again?"],
 ];
 
-const mesh = new Meshsim(binary(), await freePort());
+const mesh = new Meshsim(binary());
 await mesh.start();
 const browser = await launch();
 try {

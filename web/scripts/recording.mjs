@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { launch, open } from "../e2e/browser.mjs";
-import { binary, freePort, Meshsim, until } from "../e2e/meshsim.mjs";
+import { binary, Meshsim, until } from "../e2e/meshsim.mjs";
 import { record } from "./screencast.mjs";
 import { animate } from "./webp.mjs";
 
@@ -33,7 +33,7 @@ const POINTER = `addEventListener("DOMContentLoaded", () => {
   addEventListener("mousemove", (e) => Object.assign(arrow.style, { left: e.clientX - 2 + "px", top: e.clientY - 1 + "px" }), true);
 });`;
 
-const mesh = new Meshsim(binary(), await freePort());
+const mesh = new Meshsim(binary());
 await mesh.start();
 const browser = await launch();
 try {

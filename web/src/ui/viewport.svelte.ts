@@ -47,6 +47,15 @@ export class Viewport {
     if (to.x !== this.view.x || to.y !== this.view.y) this.glide(to);
   }
 
+  /** The same, and zooms out where they do not fit. */
+  showWhole(points: readonly World[], insets: Insets): void {
+    const box = boundsOf(points);
+    if (!box) return;
+    const whole = fit(box, this.width, this.height, insets);
+    if (whole.k < this.view.k) this.glide(whole);
+    else this.show(points, insets);
+  }
+
   glide(to: View): void {
     cancelAnimationFrame(this.#gliding);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
