@@ -216,10 +216,10 @@ export class Board {
    */
   async pace(ms, from, to) {
     const { k, x, y } = await this.view();
-    const all = await this.page.evaluate(sampled, { duration: ms, middle: Math.round(from.y * k + y) });
-    const samples = all.map(([t, at]) => [t, (at - x) / k]).filter(([, at]) => at > from.x && at < to.x);
-    const slopes = samples.flatMap(([t0, x0], i) => samples.slice(i + 1).map(([t1, x1]) => (1000 * (x1 - x0)) / (t1 - t0)));
-    if (slopes.length < 3) throw new Error(`too few samples between ${from.x} and ${to.x}: ${JSON.stringify(all)}`);
+    const [left, right] = [from.x, to.x].map((at) => Math.round(at * k + x));
+    const samples = await this.page.evaluate(sampled, { duration: ms, left, right, middle: Math.round(from.y * k + y) });
+    const slopes = samples.flatMap(([t0, x0], i) => samples.slice(i + 1).map(([t1, x1]) => (1000 * (x1 - x0)) / (t1 - t0) / k));
+    if (slopes.length < 3) throw new Error(`too few samples between ${left} and ${right}: ${JSON.stringify(samples)}`);
     return slopes.sort((p, q) => p - q)[slopes.length >> 1];
   }
 
@@ -237,20 +237,21 @@ export class Board {
   }
 }
 
-/** Samples [ms, x in pixels of the canvas] of the middle of what is fully painted near a height; runs in the page. */
-async function sampled({ duration, middle }) {
+/** Samples [ms, x in pixels of the canvas] of the middle of what is fully painted near a height, between two edges; runs in the page. */
+async function sampled({ duration, left, right, middle }) {
   const samples = [];
   const reach = 16; // pixels above and below
+  const width = right - left;
   for (const end = performance.now() + duration; performance.now() < end; ) {
     const now = await new Promise(requestAnimationFrame);
-    const { data, width } = window.painted(1, middle - reach, 2 * reach).getImageData(0, 0, innerWidth, 2 * reach);
+    const { data } = window.painted(1, middle - reach, 2 * reach).getImageData(left, 0, width, 2 * reach);
     let [sum, count] = [0, 0];
     for (let i = 3; i < data.length; i += 4) {
       if (data[i] < 250) continue;
       sum += ((i - 3) / 4) % width;
       count++;
     }
-    if (count > 0) samples.push([now, sum / count]);
+    if (count > 0) samples.push([now, left + sum / count]);
     await new Promise((resolve) => setTimeout(resolve, 60));
   }
   return samples;

@@ -10,25 +10,31 @@ export class Viewport {
   /** Tells the gestures of a view that did not come from them; set by the board. */
   apply: (view: View) => void = (view) => (this.view = view);
   #gliding = 0;
+  #to: View | undefined; // where a glide ends
 
   centre(): World {
     return toWorld(this.view, { x: this.width / 2, y: this.height / 2 });
   }
 
   zoomBy(factor: number, around: Screen = { x: this.width / 2, y: this.height / 2 }): void {
-    const { k, x, y } = this.view;
+    const { k, x, y } = this.#settled();
     const next = clamp(k * factor, MIN_ZOOM, MAX_ZOOM);
     const ratio = next / k;
     this.glide({ k: next, x: around.x - (around.x - x) * ratio, y: around.y - (around.y - y) * ratio });
   }
 
   zoomTo(k: number): void {
-    this.zoomBy(k / this.view.k);
+    this.zoomBy(k / this.#settled().k);
   }
 
   panBy(dx: number, dy: number): void {
-    const { k, x, y } = this.view;
+    const { k, x, y } = this.#settled();
     this.glide({ k, x: x + dx, y: y + dy });
+  }
+
+  /** The view once it does not glide: what is pressed in between counts from there, so that no step is lost. */
+  #settled(): View {
+    return this.#to ?? this.view;
   }
 
   fitTo(points: Iterable<World>, insets: Insets, gliding = true): void {
@@ -43,8 +49,9 @@ export class Viewport {
   show(points: Iterable<World>, insets: Insets): void {
     const box = boundsOf(points);
     if (!box) return;
-    const to = reveal(this.view, box, this.width, this.height, insets);
-    if (to.x !== this.view.x || to.y !== this.view.y) this.glide(to);
+    const from = this.#settled();
+    const to = reveal(from, box, this.width, this.height, insets);
+    if (to.x !== from.x || to.y !== from.y) this.glide(to);
   }
 
   /** The same, and zooms out where they do not fit. */
@@ -52,16 +59,18 @@ export class Viewport {
     const box = boundsOf(points);
     if (!box) return;
     const whole = fit(box, this.width, this.height, insets);
-    if (whole.k < this.view.k) this.glide(whole);
+    if (whole.k < this.#settled().k) this.glide(whole);
     else this.show(points, insets);
   }
 
   glide(to: View): void {
     cancelAnimationFrame(this.#gliding);
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) {
+      this.#to = undefined;
       this.apply(to);
       return;
     }
+    this.#to = to;
     const from = this.view;
     const start = performance.now();
     const step = (now: number) => {
@@ -70,6 +79,7 @@ export class Viewport {
       const at = (a: number, b: number) => a + (b - a) * eased;
       this.apply({ k: at(from.k, to.k), x: at(from.x, to.x), y: at(from.y, to.y) });
       if (t < 1) this.#gliding = requestAnimationFrame(step);
+      else this.#to = undefined;
     };
     this.#gliding = requestAnimationFrame(step);
   }
@@ -77,5 +87,6 @@ export class Viewport {
   /** Ends a glide, because the person took over. */
   hold(): void {
     cancelAnimationFrame(this.#gliding);
+    this.#to = undefined;
   }
 }
