@@ -273,8 +273,6 @@ everywhere("a transaction that fails is seen where it fails, and delivered by a 
   await say("Not to the one that is stopped");
   await until("a halo of failure is seen", async () => (await ui.pixels(1, failed)) > 20);
   await ui.screenshot("failed-halo");
-  await ui.page.getByLabel("Pace").selectOption({ label: "real pace" });
-  await ui.page.getByRole("button", { name: "Back to now" }).click();
   await scene.mesh.ask("POST", `/servers/${ids[3]}/start`);
   await card("Not to the one that is stopped").getByText("all have it").waitFor();
   await card("Not to the one that is stopped").getByText(/after a retry/).waitFor();
