@@ -3,9 +3,6 @@ import assert from "node:assert/strict";
 import { until } from "./meshsim.mjs";
 import { everyLook, everywhere, LAPTOP, PHONE, SMALL } from "./stage.mjs";
 
-/** Three windows of which a busy machine without a graphics card paints several pictures a second. */
-const WATCHED = [PHONE, SMALL, LAPTOP];
-
 const PLACES = [
   [100, 120],
   [320, 120],
@@ -39,6 +36,7 @@ async function watched({ mesh, visit }, options) {
   };
 }
 
+// The pace is measured in windows that a busy machine without a graphics card paints several times a second.
 everywhere("a circle travels at the pace of its link", async ({ mesh, visit }) => {
   const [left, right] = await mesh.place([
     [300, 200],
@@ -58,7 +56,7 @@ everywhere("a circle travels at the pace of its link", async ({ mesh, visit }) =
   await until("it is on its way", async () => (await ui.pixels(1)) > 0);
   const inTime = ((await ui.pace(latency_ms, { x: 330, y: 200 }, { x: 530, y: 200 })) * latency_ms) / 1000;
   assert.ok(Math.abs(inTime / 260 - 1) < 0.1, `in ${latency_ms} ms it would go ${inTime} of 260 pixels`);
-}, WATCHED);
+}, [PHONE, SMALL, LAPTOP]);
 
 everywhere("in slow motion circles go at the chosen part of the real pace, which is said", async (scene) => {
   const { ui, say, delivered, still } = await watched(scene);
@@ -76,7 +74,7 @@ everywhere("in slow motion circles go at the chosen part of the real pace, which
   await page.getByLabel("Pace").selectOption({ label: "real pace" });
   await page.getByRole("button", { name: "Back to now" }).click();
   await page.getByTestId("moment").waitFor({ state: "detached" });
-}, WATCHED);
+}, [SMALL, LAPTOP, { width: 1600, height: 900 }]);
 
 everywhere("the view is paused while the mesh goes on, and comes back to now", async (scene) => {
   const { ui, say, card, still } = await watched(scene);
