@@ -108,12 +108,21 @@ func Detect(data []byte) Format {
 	case bytes.HasPrefix(data, []byte("{")), bytes.HasPrefix(data, []byte("[")):
 		return MeshnetLab
 	}
-	for line := range strings.Lines(string(data)) {
-		if strings.HasPrefix(line, "topology:") {
-			return Containerlab
-		}
+	if hasKey(data, "topology") {
+		return Containerlab
 	}
 	return MeshFile
+}
+
+// hasKey says whether a line of a YAML file begins with one of these keys.
+func hasKey(data []byte, keys ...string) bool {
+	for line := range strings.Lines(string(data)) {
+		key, _, ok := strings.Cut(line, ":")
+		if ok && slices.Contains(keys, key) {
+			return true
+		}
+	}
+	return false
 }
 
 // Decode reads a file; the format "" is told from the file. Errors are [*Error] and name the place in it, but for an
@@ -131,7 +140,7 @@ func Decode(ctx context.Context, f Format, data []byte) (*Mesh, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case err != nil && told && f == MeshFile:
+	case err != nil && told && f == MeshFile && !hasKey(data, "seed", "settings", "servers", "links"):
 		return nil, &Error{Message: fmt.Sprintf("this is no mesh file (%v), and it does not begin as meshnet-lab JSON, GraphML or containerlab YAML do", err)}
 	case err != nil:
 		return nil, &Error{Format: f, Message: err.Error()}
