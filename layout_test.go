@@ -58,6 +58,7 @@ var layout = []string{
 	"node/embedded",
 	"node/docker/enginetest",
 	"node/docker/launcher",
+	"node/docker/standin",
 	"node/docker",
 	"mesh",
 	"mesh/meshfile",
