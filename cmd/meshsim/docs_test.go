@@ -29,7 +29,7 @@ func TestDocumentsNameWhatIsThere(t *testing.T) {
 		}
 		for _, code := range codeOf(string(text)) {
 			if strings.Contains(code, "docker ") || strings.Contains(code, "go test") {
-				continue // flags of other programs
+				continue // flags of other programs; those of docker run that stand alone are added below
 			}
 			for _, found := range flagInText.FindAllStringSubmatch(code, -1) {
 				checked++
@@ -65,6 +65,9 @@ func codeOf(text string) []string {
 // commandLine lists what meshsim understands.
 func commandLine() (commands []string, flags map[string]bool) {
 	flags = map[string]bool{"help": true}
+	for _, docker := range []string{"cgroupns", "cap-add", "device", "mount", "name", "network", "pid", "privileged", "publish", "rm", "security-opt", "userns", "volume"} {
+		flags[docker] = true
+	}
 	root := newRoot(func(string) string { return "" })
 	root.InitDefaultCompletionCmd()
 	for _, c := range append([]*cobra.Command{root}, root.Commands()...) {
