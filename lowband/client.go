@@ -105,7 +105,7 @@ func (e *Endpoint) ask(ctx context.Context, t *talk, req shorthand.Request, tabl
 	return e.cfg.Coder.DecodeResponse(answer.Payload, coap.CodeStatus(answer.Code), t.table, e.cfg.MaxBody)
 }
 
-// notePayload tells the tap what a payload is, and what it was before it was deflated.
+// notePayload tells the tap what a payload is and, where it is deflated, what it is without: in the order in which they are made.
 func (e *Endpoint) notePayload(sent bool, kind string, payload []byte) {
 	if e.cfg.Tap.Step == nil {
 		return
@@ -114,8 +114,11 @@ func (e *Endpoint) notePayload(sent bool, kind string, payload []byte) {
 	if err != nil {
 		return
 	}
+	if deflated && !sent {
+		e.cfg.Tap.Note(sent, "deflated "+kind, len(payload), nil)
+	}
 	e.cfg.Tap.Note(sent, "CBOR "+kind, len(item), func() string { return shorthand.Diagnose(item) })
-	if deflated {
+	if deflated && sent {
 		e.cfg.Tap.Note(sent, "deflated "+kind, len(payload), nil)
 	}
 }

@@ -178,21 +178,10 @@ func TestCapturesOpenInWireshark(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, err := channel.NewKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		farConn, nearConn := listen(t, "udp4"), listen(t, "udp4")
-		far := NewFar(FarConfig{Conn: farConn, Key: key, Target: &url.URL{Scheme: "http", Host: "hs"}, Transport: direct{shout}})
-		run(t, far)
-		near, err := NewNear(NearConfig{Conn: nearConn, Far: farConn.LocalAddr(), Key: key.Public(),
-			Tap: lowband.Tap{Datagram: func(sent bool, peer net.Addr, b []byte) {
-				out.Datagram(time.Now(), sent, nearConn.LocalAddr(), peer, b)
-			}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, near)
+		nearConn := listen(t, "udp4")
+		near := compactEnds(t, nearConn, lowband.Tap{Datagram: func(sent bool, peer net.Addr, b []byte) {
+			out.Datagram(time.Now(), sent, nearConn.LocalAddr(), peer, b)
+		}})
 		exchange(t, near)
 		near.Close()
 		for _, line := range tshark(t, plain.Bytes()) {
@@ -203,19 +192,53 @@ func TestCapturesOpenInWireshark(t *testing.T) {
 	})
 }
 
-// TestDumpShowsEachStep of a message, with the sizes that it has on the way.
-func TestDumpShowsEachStep(t *testing.T) {
-	var out file
-	dump := capture.NewDump(&out)
-	near := ends(t, "udp4", func(*records.Config) {}, func(c *records.Config) { c.Conn = dump.Conn(c.Conn) }, lowband.Tap{}, dump.Tap())
-	exchange(t, near)
-	near.Close()
-	for _, want := range []string{"-> HTTP request", "-> CBOR request", "-> CoAP", "-> on the wire", "<- CoAP", "<- CBOR answer", "<- HTTP answer", "URIPath=9", `"A": "B"`} {
-		if !strings.Contains(string(out.Bytes()), want) {
-			t.Errorf("%q is missing in\n%s", want, string(out.Bytes()))
-		}
+// compactEnds starts both sides of the compact format; the near one has a connection and a tap.
+func compactEnds(t *testing.T, nearConn net.PacketConn, tap lowband.Tap) *Near {
+	t.Helper()
+	key, err := channel.NewKey()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if t.Failed() || testing.Verbose() {
-		t.Logf("%.3000s", string(out.Bytes()))
+	farConn := listen(t, "udp4")
+	far := NewFar(FarConfig{Conn: farConn, Key: key, Target: &url.URL{Scheme: "http", Host: "hs"}, Transport: direct{shout}})
+	run(t, far)
+	near, err := NewNear(NearConfig{Conn: nearConn, Far: farConn.LocalAddr(), Key: key.Public(), Tap: tap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, near)
+	return near
+}
+
+// TestDumpShowsEachStep of a message, with the sizes that it has on the way, in the order in which they are made.
+func TestDumpShowsEachStep(t *testing.T) {
+	for wire, c := range map[string]struct {
+		near func(*capture.Dump) *Near
+		want []string
+	}{
+		"standard": {func(d *capture.Dump) *Near {
+			return ends(t, "udp4", func(*records.Config) {}, func(c *records.Config) { c.Conn = d.Conn(c.Conn) }, lowband.Tap{}, d.Tap())
+		}, []string{"-> HTTP request", "-> CBOR request", "-> CoAP", "URIPath=9", "-> on the wire", "<- CoAP", "<- CBOR answer", `"A": "B"`, "<- HTTP answer"}},
+		"compact": {func(d *capture.Dump) *Near { return compactEnds(t, d.Conn(listen(t, "udp4")), d.Tap()) },
+			[]string{"-> HTTP request", "-> CBOR request", "-> deflated request", "-> CoAP", "-> on the wire", "<- on the wire", "<- CoAP",
+				"<- deflated answer", "<- CBOR answer", "<- HTTP answer"}},
+	} {
+		t.Run(wire, func(t *testing.T) {
+			var out file
+			near := c.near(capture.NewDump(&out))
+			exchange(t, near)
+			near.Close()
+			rest := string(out.Bytes())
+			for _, want := range c.want {
+				_, after, found := strings.Cut(rest, want)
+				if !found {
+					t.Fatalf("%q is missing in what is left:\n%.3000s\nof\n%.3000s", want, rest, string(out.Bytes()))
+				}
+				rest = after
+			}
+			if testing.Verbose() {
+				t.Logf("%.3000s", string(out.Bytes()))
+			}
+		})
 	}
 }
