@@ -161,3 +161,27 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// FuzzInflate: whatever is not in the coding is refused, nothing grows beyond the limit, and what was deflated comes back.
+func FuzzInflate(f *testing.F) {
+	codings := newCodings()
+	for _, c := range codings {
+		smaller, _ := c.deflate(dictionary1[:500])
+		f.Add(smaller)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		const limit = 1 << 16
+		for format, c := range codings {
+			if body, err := c.inflate(b, limit); err == nil && len(body) > limit {
+				t.Errorf("format %d: %d bytes", format, len(body))
+			}
+			smaller, ok := c.deflate(b)
+			if !ok || len(b) > limit {
+				continue
+			}
+			if back, err := c.inflate(smaller, limit); err != nil || !bytes.Equal(back, b) {
+				t.Errorf("format %d: %v, %x became %x", format, err, b, back)
+			}
+		}
+	})
+}
