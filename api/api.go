@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 
 	"meshsim/fabric"
 	"meshsim/mesh"
+	"meshsim/mesh/coapports"
 	"meshsim/talk"
 	"meshsim/telemetry"
 )
@@ -38,6 +40,8 @@ type Config struct {
 	Token string
 	// ClientPorts is the TCP port on loopback of server 0; those of the servers after it follow. 0 opens none.
 	ClientPorts int
+	// CoAP is where clients find servers over CoAP (MSC3079).
+	CoAP CoAPPorts
 
 	Version string
 	Logger  *slog.Logger // nil discards
@@ -56,6 +60,25 @@ type Frontend struct {
 	log      *slog.Logger
 }
 
+// CoAPPorts says at which UDP ports on loopback servers offer CoAP to clients. The zero CoAPPorts offers none.
+type CoAPPorts struct {
+	First    int  // of server 0; those of the servers after it follow
+	Insecure bool // without encryption, for experiments
+}
+
+// url is where clients find a server, empty where it has no port. The scheme tells whether there is encryption (RFC 7252,
+// section 6).
+func (c CoAPPorts) url(id int) string {
+	if c.First == 0 || id >= coapports.MaxID {
+		return ""
+	}
+	scheme := "coaps"
+	if c.Insecure {
+		scheme = "coap"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, c.First+id)
+}
+
 // New prepares the interface and starts nothing.
 func New(c Config) *Frontend {
 	if c.Logger == nil {
@@ -69,7 +92,7 @@ func New(c Config) *Frontend {
 		fabric:     c.Fabric,
 		transports: c.Transports,
 		savings:    c.Savings,
-		view:       view{authority: c.Authority, ports: ports},
+		view:       view{authority: c.Authority, ports: ports, coap: c.CoAP},
 		version:    c.Version,
 		log:        c.Logger,
 		streams:    newSlots(maxStreams),

@@ -249,3 +249,19 @@ func (readerConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 func (readerConn) SetDeadline(time.Time) error      { return nil }
 func (readerConn) SetReadDeadline(time.Time) error  { return nil }
 func (readerConn) SetWriteDeadline(time.Time) error { return nil }
+
+// TestCoAPAddressesAreShown: with and without encryption, which the scheme tells, and none where there is no port.
+func TestCoAPAddressesAreShown(t *testing.T) {
+	for want, coap := range map[string]CoAPPorts{"coaps://127.0.0.1:20001": {First: 20_000}, "coap://127.0.0.1:20001": {First: 20_000, Insecure: true}, "": {}} {
+		h := newHarness(t, func(c *Config) { c.CoAP = coap })
+		h.servers(2)
+		var got Server
+		h.must("GET", "/api/v1/servers/1", "", &got)
+		if got.CoAPURL != want {
+			t.Errorf("%+v: server 1 is at %q, want %q", coap, got.CoAPURL, want)
+		}
+	}
+	if got := (CoAPPorts{First: 20_000}).url(1000); got != "" {
+		t.Errorf("server 1000 is at %q", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 type view struct {
 	authority string // under which clients reach servers: NAME.authority
 	ports     *clientPorts
+	coap      CoAPPorts
 }
 
 func (v view) server(s mesh.Server) Server {
@@ -28,6 +29,7 @@ func (v view) server(s mesh.Server) Server {
 		ClientURL:       "http://" + s.Name + "." + v.authority,
 		ClientPort:      port,
 		ClientPortError: portError,
+		CoAPURL:         v.coap.url(s.ID),
 		IPv4:            v4.String(),
 		IPv6:            v6.String(),
 	}

@@ -39,8 +39,10 @@ type Server struct {
 	// ClientPort is the TCP port on the host that does the same, 0 where there is none.
 	ClientPort      int    `json:"client_port,omitempty"`
 	ClientPortError string `json:"client_port_error,omitempty"`
-	IPv4            string `json:"ipv4"`
-	IPv6            string `json:"ipv6"`
+	// CoAPURL reaches the server's client API over CoAP.
+	CoAPURL string `json:"coap_url,omitempty" doc:"Of CoAP for clients (MSC3079) on the host, with --coap-ports. coap instead of coaps: without encryption (--lowband-insecure)."`
+	IPv4    string `json:"ipv4"`
+	IPv6    string `json:"ipv6"`
 	// Gateway is what stands between the server and the mesh, once it has run; Unseen says in a sentence what of it is not
 	// observable, and is absent where all is.
 	Gateway string `json:"gateway,omitempty" enum:"observed,pass-through,none"`

@@ -125,6 +125,7 @@ func (w *wiring) newFrontend(o *options, listeners []net.Listener) {
 		Names:       names(o.listen),
 		Token:       o.token,
 		ClientPorts: o.clientPorts,
+		CoAP:        api.CoAPPorts{First: o.coap.first, Insecure: o.coap.insecure},
 		Version:     version(),
 		Logger:      w.log,
 	})

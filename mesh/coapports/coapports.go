@@ -25,8 +25,8 @@ type Config struct {
 }
 
 const (
-	// maxID is the first server id that has no port of its own.
-	maxID = 1000
+	// MaxID is the first server id that has no port.
+	MaxID = 1000
 	// maxFlows bounds the clients of one server; the one that was silent for the longest gives way.
 	maxFlows = 256
 	// idle is how long a flow without datagrams is kept. Sessions with connection ids outlive it.
@@ -63,7 +63,7 @@ func Run(ctx context.Context, cfg Config) error {
 // follow opens or closes the port of one server as its state wants it.
 func follow(cfg Config, open map[int]*port, s mesh.Server) {
 	p := open[s.ID]
-	wanted := s.State.Wired() && s.ID < maxID
+	wanted := s.State.Wired() && s.ID < MaxID
 	switch {
 	case wanted && p == nil:
 		p, err := listen(cfg, s.ID)

@@ -1201,6 +1201,8 @@ export interface components {
             client_port?: number;
             client_port_error?: string;
             client_url: string;
+            /** @description Of CoAP for clients (MSC3079) on the host, with --coap-ports. coap instead of coaps: without encryption (--lowband-insecure). */
+            coap_url?: string;
             /** @enum {string} */
             gateway?: "observed" | "pass-through" | "none";
             /** Format: int64 */
