@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 
@@ -41,7 +42,8 @@ func (s *Server) CrossSigningOf(user string) CrossSigning {
 	return CrossSigning{}
 }
 
-// SetCrossSigning replaces those of a user's cross-signing keys that are given.
+// SetCrossSigning replaces those of a user's cross-signing keys that are given. It fails with MissingParam where there is
+// no master key, and with InvalidSignature where that has not signed the others ("POST /keys/device_signing/upload").
 func (s *Server) SetCrossSigning(user string, keys CrossSigning) error {
 	for _, key := range [...]*json.RawMessage{&keys.Master, &keys.SelfSigning, &keys.UserSigning} {
 		if err := checkCrossSigning(user, key); err != nil {
@@ -57,7 +59,11 @@ func (s *Server) SetCrossSigning(user string, keys CrossSigning) error {
 	id := a.identityLocked()
 	if id.master == nil && keys.Master == nil {
 		s.users.mu.Unlock()
-		return failf(InvalidParam, "%s has no master key yet: upload it with the others", user)
+		return failf(MissingParam, "%s has no master key yet: upload it with the others", user)
+	}
+	if err := keys.checkSigned(user, cmp.Or(string(keys.Master), string(id.master))); err != nil {
+		s.users.mu.Unlock()
+		return err
 	}
 	replace(&id.master, keys.Master)
 	replace(&id.selfSigning, keys.SelfSigning)
@@ -99,6 +105,31 @@ func checkCrossSigning(user string, key *json.RawMessage) (err error) {
 	}
 	if *key, err = matrix.CanonicalJSONLenient(*key); err != nil {
 		return fail(BadRequest, err, "a cross-signing key is malformed")
+	}
+	return nil
+}
+
+// checkSigned refuses keys that the master key has not signed.
+func (k CrossSigning) checkSigned(user, master string) error {
+	var in struct {
+		Keys map[matrix.KeyID]string `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(master), &in); err != nil {
+		return fail(BadRequest, err, "a cross-signing key is malformed")
+	}
+	for _, key := range [...]json.RawMessage{k.SelfSigning, k.UserSigning} {
+		if key == nil {
+			continue
+		}
+		for id, text := range in.Keys { // there is one
+			public, err := matrix.DecodeBase64(text)
+			if err != nil {
+				return fail(InvalidParam, err, "the master key of %s is no Base64", user)
+			}
+			if err := matrix.VerifyJSON(key, matrix.ServerName(user), id, public); err != nil {
+				return fail(InvalidSignature, err, "the master key of %s must sign the others", user)
+			}
+		}
 	}
 	return nil
 }

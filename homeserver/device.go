@@ -176,6 +176,7 @@ func (s *Server) endDevices(user string, ids []string) (encrypting []string) {
 		u.dropRefreshLocked(device)
 		delete(a.devices, id)
 		s.dropDeviceLocked(device)
+		s.dropPushersOfLocked(a, id)
 		if device.keys != nil {
 			encrypting = append(encrypting, id)
 		}

@@ -30,6 +30,8 @@ const (
 	CannotOverwrite            // the media has been uploaded already
 	NotYetUploaded             // the media is announced only
 	UnknownToken               // a token that is worth nothing
+	MissingParam               // something that the request needs is not there
+	InvalidSignature           // a signature that must be there is not, or is wrong
 	NotKept                    // what was done cannot be kept now
 )
 
@@ -54,6 +56,8 @@ var kinds = map[Kind]struct {
 	LimitExceeded:         {"M_LIMIT_EXCEEDED", http.StatusTooManyRequests},
 	CannotOverwrite:       {"M_CANNOT_OVERWRITE_MEDIA", http.StatusConflict},
 	UnknownToken:          {"M_UNKNOWN_TOKEN", http.StatusUnauthorized},
+	MissingParam:          {"M_MISSING_PARAM", http.StatusBadRequest},
+	InvalidSignature:      {"M_INVALID_SIGNATURE", http.StatusBadRequest},
 	NotKept:               {"M_UNKNOWN", http.StatusServiceUnavailable},
 	NotYetUploaded:        {"M_NOT_YET_UPLOADED", http.StatusGatewayTimeout},
 }

@@ -27,11 +27,11 @@ func (s *Server) AcceptInvite(ctx context.Context, origin, roomID, eventID strin
 	if pdu, err = s.vetFor(ctx, pdu); err != nil {
 		return nil, fail(Forbidden, err, "the invite is not signed as it must be")
 	}
-	if err := s.checkPending(pdu, origin); err != nil {
-		return nil, err
-	}
 	stripped, err := checkedStripped(pdu, invite.InviteRoomState)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPending(pdu, stripped, origin); err != nil {
 		return nil, err
 	}
 	if pdu, err = s.addSignature(pdu); err != nil {
@@ -59,16 +59,17 @@ func (s *Server) checkInvite(pdu *event.PDU, origin, roomID, eventID string) err
 
 // Bounds on the invites that a user has not answered: those of one server and those of all.
 const (
-	maxInvitesOfServer = 100
-	maxInvites         = 1000
+	maxInvitesOfServer     = 100
+	maxInviteBytesOfServer = 4 << 20 // of the invites and what is told of their rooms
+	maxInvites             = 1000
 )
 
 // checkPending refuses an invite to one more room where a user has too many that they have not answered.
-func (s *Server) checkPending(invite *event.PDU, origin string) error {
+func (s *Server) checkPending(invite *event.PDU, stripped []json.RawMessage, origin string) error {
 	user := invite.Key().StateKey
 	s.members.mu.RLock()
 	defer s.members.mu.RUnlock()
-	all, ofOrigin := 0, 0
+	all, ofOrigin, bytes := 0, 0, inviteSize(invite, stripped)
 	for roomID, m := range s.members.users[user] {
 		if m.Membership != matrix.Invite || roomID == string(invite.RoomID()) {
 			continue
@@ -76,13 +77,22 @@ func (s *Server) checkPending(invite *event.PDU, origin string) error {
 		all++
 		if string(m.Event.Sender().Server()) == origin {
 			ofOrigin++
+			bytes += inviteSize(m.Event, m.Stripped)
 		}
 	}
-	if all >= maxInvites || ofOrigin >= maxInvitesOfServer {
-		return failf(Forbidden, "%s has %d invites of %s, %d in all, that are not answered yet: no more are taken before some are",
-			user, ofOrigin, origin, all)
+	if all >= maxInvites || ofOrigin >= maxInvitesOfServer || bytes > maxInviteBytesOfServer {
+		return failf(Forbidden, "%s has %d invites of %s, %d bytes with this one, %d in all, that are not answered yet: "+
+			"no more are taken before some are", user, ofOrigin, origin, bytes, all)
 	}
 	return nil
+}
+
+func inviteSize(invite *event.PDU, stripped []json.RawMessage) int {
+	size := len(invite.JSON())
+	for _, raw := range stripped {
+		size += len(raw)
+	}
+	return size
 }
 
 // checkedStripped turns invite_room_state into stripped state for clients. Other servers send full PDUs or

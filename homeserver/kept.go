@@ -45,7 +45,12 @@ type storedAccount struct {
 	Password  string // hash
 	Profile   Profile
 	Forgotten map[string]Position `json:",omitempty"`
-	Pushers   []Pusher            `json:",omitempty"`
+	Pushers   []storedPusher      `json:",omitempty"`
+}
+
+type storedPusher struct {
+	Pusher
+	SetBy string `json:",omitempty"` // device
 }
 
 type storedAccountData struct {
@@ -159,7 +164,11 @@ type storedParked struct{ Origin string }
 // keepAccountLocked, like the others here, needs users.mu.
 func (s *Server) keepAccountLocked(a *account) {
 	if s.cfg.Store != nil {
-		s.Keep(kindAccount, storedAccount{a.id, a.password, a.profile, a.forgotten, a.pushers}, a.id)
+		stored := storedAccount{ID: a.id, Password: a.password, Profile: a.profile, Forgotten: a.forgotten}
+		for _, p := range a.pushers {
+			stored.Pushers = append(stored.Pushers, storedPusher{p, p.Device})
+		}
+		s.Keep(kindAccount, stored, a.id)
 	}
 }
 

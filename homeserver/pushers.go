@@ -19,6 +19,9 @@ type Pusher struct {
 	ProfileTag string          `json:"profile_tag,omitempty"`
 	Lang       string          `json:"lang"`
 	Data       json.RawMessage `json:"data"`
+
+	// Device is the device that set it: when that is gone, so is the pusher.
+	Device string `json:"-"`
 }
 
 func (p Pusher) is(appID, key string) bool { return p.AppID == appID && p.Key == key }
@@ -55,6 +58,15 @@ func (s *Server) SetPusher(user string, pusher Pusher, alone bool) error {
 	a.pushers = append(a.pushers, pusher)
 	s.keepAccountLocked(a)
 	return nil
+}
+
+// dropPushersOfLocked removes what a device has set that is no more.
+func (s *Server) dropPushersOfLocked(a *account, device string) {
+	kept := slices.DeleteFunc(slices.Clone(a.pushers), func(p Pusher) bool { return p.Device == device })
+	if len(kept) != len(a.pushers) {
+		a.pushers = kept
+		s.keepAccountLocked(a)
+	}
 }
 
 // DropPusher removes a pusher, if there is one.

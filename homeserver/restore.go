@@ -162,7 +162,12 @@ func (s *Server) restoreAccount(a storedAccount) {
 	if s.users.accounts == nil {
 		s.users.accounts = map[string]*account{}
 	}
-	s.users.accounts[a.ID] = &account{id: a.ID, password: a.Password, profile: a.Profile, forgotten: a.Forgotten, pushers: a.Pushers}
+	restored := &account{id: a.ID, password: a.Password, profile: a.Profile, forgotten: a.Forgotten}
+	for _, p := range a.Pushers {
+		p.Device = p.SetBy
+		restored.pushers = append(restored.pushers, p.Pusher)
+	}
+	s.users.accounts[a.ID] = restored
 }
 
 func (s *Server) restoreAccountData(d storedAccountData) {

@@ -75,6 +75,7 @@ func TestInvitesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	some := matrix.EventID("$" + strings.Repeat("A", 43))
+	var told []json.RawMessage // of the rooms
 	invite := func(origin string, number int) error {
 		b := event.Builder{
 			RoomID: matrix.RoomID(fmt.Sprintf("!%d:%s", number, origin)), Type: matrix.TypeMember, StateKey: event.StateKey("@u:hs0"),
@@ -85,7 +86,9 @@ func TestInvitesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.AcceptInvite(t.Context(), origin, string(pdu.RoomID()), string(pdu.ID()), InviteRequest{RoomVersion: "11", Event: pdu.JSON()})
+		_, err = s.AcceptInvite(t.Context(), origin, string(pdu.RoomID()), string(pdu.ID()), InviteRequest{
+			RoomVersion: "11", Event: pdu.JSON(), InviteRoomState: told,
+		})
 		return err
 	}
 	for i := range maxInvitesOfServer {
@@ -99,8 +102,22 @@ func TestInvitesAreBounded(t *testing.T) {
 	if err := invite("hs1", 0); err != nil {
 		t.Errorf("the same invite again: %v", err)
 	}
-	for i := range maxInvites - maxInvitesOfServer {
+	for i := range maxInvites - maxInvitesOfServer - 10 {
 		if err := invite(fmt.Sprintf("hs%d", 2+i/maxInvitesOfServer), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told = []json.RawMessage{json.RawMessage(`{"content":{"topic":"` + strings.Repeat("x", maxInviteBytesOfServer/4) + `"},"sender":"@u:hs50","state_key":"","type":"m.room.topic"}`)}
+	taken := 0
+	for invite("hs50", taken) == nil {
+		taken++
+	}
+	if taken != 3 {
+		t.Errorf("%d invites of a server are taken, each with a quarter of the bytes that its invites may have", taken)
+	}
+	told = nil
+	for i := range 10 - taken {
+		if err := invite("hs51", i); err != nil {
 			t.Fatal(err)
 		}
 	}

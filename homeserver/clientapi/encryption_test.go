@@ -1,12 +1,17 @@
 package clientapi_test
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"meshsim/matrix"
 )
 
 // deviceKeys are identity keys as a client uploads them.
@@ -19,8 +24,34 @@ func (c *client) deviceKeys() object {
 }
 
 // crossSigningKey is one of a user's three keys.
-func (c *client) crossSigningKey(usage, public string) object {
-	return object{"user_id": c.user, "usage": []string{usage}, "keys": object{"ed25519:" + public: public}}
+// signingKey is a key that belongs to a name.
+func signingKey(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func publicKey(name string) string {
+	return matrix.EncodeBase64(signingKey(name).Public().(ed25519.PublicKey))
+}
+
+// crossSigningKey is the key with a name, signed by those with others.
+func (c *client) crossSigningKey(usage, name string, by ...string) object {
+	c.t.Helper()
+	public := publicKey(name)
+	raw, err := json.Marshal(object{"user_id": c.user, "usage": []string{usage}, "keys": object{"ed25519:" + public: public}})
+	for _, signer := range by {
+		if err == nil {
+			raw, err = matrix.SignJSON(raw, matrix.ServerName(c.user), matrix.KeyID("ed25519:"+publicKey(signer)), signingKey(signer))
+		}
+	}
+	var key object
+	if err == nil {
+		err = json.Unmarshal(raw, &key)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return key
 }
 
 func (c *client) uploadKeys(oneTime ...string) object {
@@ -179,8 +210,8 @@ func TestCrossSigning(t *testing.T) {
 		alice.uploadKeys()
 		since := bob.newest()
 		upload := object{
-			"master_key": alice.crossSigningKey("master", "M"), "self_signing_key": alice.crossSigningKey("self_signing", "S"),
-			"user_signing_key": alice.crossSigningKey("user_signing", "U"),
+			"master_key": alice.crossSigningKey("master", "M"), "self_signing_key": alice.crossSigningKey("self_signing", "S", "M"),
+			"user_signing_key": alice.crossSigningKey("user_signing", "U", "M"),
 		}
 		alice.must("POST", "/v3/keys/device_signing/upload", upload)
 		signed := alice.deviceKeys()
@@ -188,7 +219,7 @@ func TestCrossSigning(t *testing.T) {
 		master := alice.crossSigningKey("master", "M")
 		master["signatures"] = object{alice.user: object{"ed25519:" + alice.device: "by the device"}}
 		result := alice.must("POST", "/v3/keys/signatures/upload", object{alice.user: object{
-			alice.device: signed, "M": master, "NONE": signed,
+			alice.device: signed, publicKey("M"): master, "NONE": signed,
 		}})
 		if failures, _ := dig(result, "failures", alice.user).(object); len(failures) != 1 || failures["NONE"] == nil {
 			t.Errorf("refused signatures: %v", result)
@@ -209,10 +240,26 @@ func TestCrossSigning(t *testing.T) {
 			t.Errorf("what alice sees: %v", own)
 		}
 
+		// The master key must be there, and must have signed the others.
+		for signer, errcode := range map[string]string{"": "M_MISSING_PARAM", "S": "M_INVALID_SIGNATURE", "none": "M_INVALID_SIGNATURE"} {
+			keys := object{"master_key": bob.crossSigningKey("master", "BM"), "self_signing_key": bob.crossSigningKey("self_signing", "BS", "S")}
+			switch signer {
+			case "":
+				keys = object{"self_signing_key": bob.crossSigningKey("self_signing", "BS", "BM")}
+			case "none":
+				keys["self_signing_key"] = bob.crossSigningKey("self_signing", "BS")
+			}
+			bob.refused("POST", "/v3/keys/device_signing/upload", keys, 400, errcode)
+		}
+
 		// Bob's signature on alice's key is for bob alone.
 		bob.must("POST", "/v3/keys/device_signing/upload", object{"master_key": bob.crossSigningKey("master", "BM")})
+		bob.must("POST", "/v3/keys/device_signing/upload", object{
+			"user_signing_key": bob.crossSigningKey("user_signing", "BU", "BM"),
+			"auth":             object{"type": "m.login.password", "password": "secret", "identifier": object{"type": "m.id.user", "user": "bob"}},
+		})
 		master["signatures"] = object{bob.user: object{"ed25519:BU": "by bob"}}
-		bob.must("POST", "/v3/keys/signatures/upload", object{alice.user: object{"M": master}})
+		bob.must("POST", "/v3/keys/signatures/upload", object{alice.user: object{publicKey("M"): master}})
 		if got := dig(bob.must("POST", "/v3/keys/query", query), "master_keys", alice.user, "signatures", bob.user, "ed25519:BU"); got != "by bob" {
 			t.Errorf("bob's signature, for bob: %v", got)
 		}

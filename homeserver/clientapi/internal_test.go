@@ -2,6 +2,7 @@ package clientapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -184,4 +185,37 @@ func FuzzSlidingRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSlidesAreOfUsers: who makes many connections loses their own oldest ones, and nobody else's.
+func TestSlidesAreOfUsers(t *testing.T) {
+	var all slides
+	open := func(user, conn, pos string) error {
+		_, err := all.of(user, slideKey{"PHONE", conn}, pos)
+		return err
+	}
+	if err := open("@bob:a", "his", ""); err != nil {
+		t.Fatal(err)
+	}
+	for i := range maxSlides + 1 {
+		if err := open("@alice:a", fmt.Sprint(i), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if open("@bob:a", "his", "1") != nil {
+		t.Error("alice's connections took bob's place")
+	}
+	if open("@alice:a", "0", "1") == nil || open("@alice:a", "1", "1") != nil {
+		t.Error("not alice's oldest connection gave way")
+	}
+}
+
+// TestRequiredStateKey: wishes that differ in what further lists want are different wishes.
+func TestRequiredStateKey(t *testing.T) {
+	var one, other roomConfig
+	one.add(roomConfig{State: requiredState{Lazy: true}})
+	other.add(roomConfig{State: requiredState{Include: []stateElement{{}}}})
+	if one.State.key() == other.State.key() || one.State.key() == (requiredState{}).key() {
+		t.Errorf("the same wish: %s and %s", one.State.key(), other.State.key())
+	}
 }

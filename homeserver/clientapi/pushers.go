@@ -45,7 +45,7 @@ func setPusher(c *call) (any, error) {
 	if in.Kind == nil {
 		return empty{}, c.server.DropPusher(c.user(), in.AppID, in.Key)
 	}
-	in.Pusher.Kind = *in.Kind
+	in.Pusher.Kind, in.Device = *in.Kind, c.device.ID
 	if err := checkPusher(in.Pusher); err != nil {
 		return nil, err
 	}

@@ -39,6 +39,18 @@ func TestPushers(t *testing.T) {
 	if count(bob) != 0 {
 		t.Error("a pusher was not removed")
 	}
+	bob.must("POST", "/v3/pushers/set", pusher("app", "3", nil))
+	tablet := bob.must("POST", "/v3/login", object{
+		"type": "m.login.password", "identifier": object{"type": "m.id.user", "user": "bob"}, "password": "secret",
+	})
+	phone := bob.token
+	bob.token = tablet["access_token"].(string)
+	bob.must("POST", "/v3/pushers/set", pusher("app", "4", nil))
+	bob.must("POST", "/v3/logout", nil)
+	bob.token = phone
+	if left := list(bob.must("GET", "/v3/pushers", nil), "pushers"); len(left) != 1 || left[0]["pushkey"] != "3" {
+		t.Errorf("after one of two devices was logged out, the pushers are %v", left)
+	}
 	alice.refused("POST", "/v3/pushers/set", object{"kind": "http", "pushkey": "1"}, 400, "M_MISSING_PARAM")
 	alice.refused("POST", "/v3/pushers/set", pusher("app", "3", object{"lang": ""}), 400, "M_MISSING_PARAM")
 	alice.refused("POST", "/v3/pushers/set", pusher("app", "3", object{"data": object{}}), 400, "M_MISSING_PARAM")

@@ -70,7 +70,7 @@ func slidingSync(c *call) (any, error) {
 	if err := s.read(); err != nil {
 		return nil, err
 	}
-	connection, err := c.slides.of(slideKey{c.user(), c.device.ID, s.in.ConnID}, s.in.Pos)
+	connection, err := c.slides.of(c.user(), slideKey{c.device.ID, s.in.ConnID}, s.in.Pos)
 	if err != nil {
 		return nil, err
 	}

@@ -11,17 +11,18 @@ import (
 	"meshsim/matrix"
 )
 
-// maxSlides is how many connections of sliding syncs a server keeps; the one that was used least recently gives way.
-const maxSlides = 256
+// maxSlides is how many connections of sliding syncs a user has; the one that was used least recently gives way. Clients
+// use two or three a device.
+const maxSlides = 64
 
 // slides are the connections of a server. They live as long as the process: a client whose connection is gone begins anew.
 type slides struct {
 	mu  sync.Mutex
-	all map[slideKey]*slide
+	all map[string]map[slideKey]*slide // by user
 	use int64
 }
 
-type slideKey struct{ user, device, conn string }
+type slideKey struct{ device, conn string }
 
 // slide is one connection. A client has one request under way at a time; another one waits for its end.
 type slide struct {
@@ -48,38 +49,44 @@ type sentRoom struct {
 	membership matrix.Membership
 }
 
-// of returns the connection with a key. One without pos is new, in place of the one that there was.
-func (s *slides) of(key slideKey, pos string) (*slide, error) {
+// of returns a user's connection with a key. One without pos is new, in place of the one that there was.
+func (s *slides) of(user string, key slideKey, pos string) (*slide, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := s.all[key]
+	found := s.all[user][key]
 	if pos != "" && found == nil {
 		return nil, errUnknownPos
 	}
 	if pos == "" {
 		found = &slide{id: rand.Text()[:8]}
-		s.makeRoomLocked()
-		s.all[key] = found
+		s.roomLocked(user)[key] = found
 	}
 	s.use++
 	found.used = s.use
 	return found, nil
 }
 
-func (s *slides) makeRoomLocked() {
+// roomLocked are a user's connections, with room for one more.
+func (s *slides) roomLocked(user string) map[slideKey]*slide {
 	if s.all == nil {
-		s.all = map[slideKey]*slide{}
+		s.all = map[string]map[slideKey]*slide{}
 	}
-	if len(s.all) < maxSlides {
-		return
+	mine := s.all[user]
+	if mine == nil {
+		mine = map[slideKey]*slide{}
+		s.all[user] = mine
+	}
+	if len(mine) < maxSlides {
+		return mine
 	}
 	var oldest slideKey
-	for key, slide := range s.all {
-		if old := s.all[oldest]; old == nil || slide.used < old.used {
+	for key, slide := range mine {
+		if old := mine[oldest]; old == nil || slide.used < old.used {
 			oldest = key
 		}
 	}
-	delete(s.all, oldest)
+	delete(mine, oldest)
+	return mine
 }
 
 // at returns what the client knows that shows a pos: the latest that was issued, or the one before it when the answer was

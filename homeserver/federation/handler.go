@@ -45,7 +45,8 @@ func NewHandler(server *homeserver.Server, identity Identity, ring *KeyRing, hea
 	}
 	h := &Handler{
 		server: server, identity: identity, ring: ring, heard: heard, log: log,
-		txns: transactions{last: map[string]*received{}, keep: func(r storedReceived) { server.Keep(kindReceived, r, r.Origin) }}, mux: http.NewServeMux(),
+		txns:   transactions{last: map[string]*received{}, keep: func(r storedReceived) { server.Keep(kindReceived, r, r.Origin) }},
+		notary: notary{slots: make(chan struct{}, notaryWidth)}, mux: http.NewServeMux(),
 	}
 	h.routes()
 	return h

@@ -15,6 +15,8 @@ import (
 const (
 	// maxNotaryQuery is how many servers' keys one request may ask for: each may cost a request to that server.
 	maxNotaryQuery = 50
+	// notaryWidth is how many of them are asked at a time, for everybody who asks this notary.
+	notaryWidth = 16
 	// maxNotaryDocuments is how many servers' key documents a notary keeps.
 	maxNotaryDocuments = 2000
 )
@@ -22,8 +24,9 @@ const (
 // notary keeps the key documents of other servers for those who ask ("Querying Keys Through Another Server"). It has
 // none until it is asked.
 type notary struct {
-	mu   sync.Mutex
-	docs map[string]notarized
+	slots chan struct{} // holds a value for each server that is being asked
+	mu    sync.Mutex
+	docs  map[string]notarized
 }
 
 type notarized struct {
@@ -116,7 +119,13 @@ func (h *Handler) keysOf(ctx context.Context, server string, minimum int64) (jso
 	if now.Sub(kept.asked) < keyRetry {
 		return kept.orNone(server)
 	}
+	select {
+	case h.notary.slots <- struct{}{}:
+	case <-ctx.Done():
+		return kept.orNone(server)
+	}
 	fresh, err := h.fetchDocument(ctx, server)
+	<-h.notary.slots
 	if err != nil {
 		kept.asked = now
 		h.notary.put(server, kept)

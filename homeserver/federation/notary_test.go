@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"meshsim/homeserver"
 	"meshsim/matrix"
 )
 
@@ -81,6 +84,54 @@ func TestNotary(t *testing.T) {
 			t.Errorf("asked %d times", n)
 		}
 	}, "a", "b", "c")
+}
+
+// silence answers nothing, and counts who waits for it.
+type silence struct {
+	mu        sync.Mutex
+	now, most int
+}
+
+func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
+	s.count(1)
+	<-req.Context().Done()
+	s.count(-1)
+	return nil, req.Context().Err()
+}
+
+func (s *silence) count(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now += by
+	s.most = max(s.most, s.now)
+}
+
+// TestNotaryAsksFewAtATime: nobody can make a notary open as many connections as they like.
+func TestNotaryAsksFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var far silence
+		peer := New(Config{Server: homeserver.Config{Name: "b", KeyID: "ed25519:1", Key: testIdentity("b").Key}, Transport: &far})
+		t.Cleanup(peer.Close)
+		var group sync.WaitGroup
+		for request := range 3 {
+			names := make([]string, maxNotaryQuery)
+			for i := range names {
+				names[i] = fmt.Sprintf(`"s%d-%d":{}`, request, i)
+			}
+			body := strings.NewReader(`{"server_keys":{` + strings.Join(names, ",") + `}}`)
+			group.Go(func() {
+				rec := httptest.NewRecorder()
+				peer.Handler.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/_matrix/key/v2/query", body))
+				if rec.Code != http.StatusOK || strings.TrimSpace(rec.Body.String()) != `{"server_keys":[]}` {
+					t.Errorf("answered %d %s", rec.Code, rec.Body)
+				}
+			})
+		}
+		group.Wait()
+		if far.most != notaryWidth {
+			t.Errorf("%d servers were asked at the same time, %d may be", far.most, notaryWidth)
+		}
+	})
 }
 
 func TestNotaryRefuses(t *testing.T) {

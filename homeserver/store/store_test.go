@@ -1,6 +1,8 @@
 package store_test
 
 import (
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -195,7 +197,7 @@ func furnish(t *testing.T, m *mesh, alice, bob string, phone *homeserver.Device)
 		p.SetOther("m.tz", json.RawMessage(`"UTC"`))
 	})
 	m.must(err)
-	m.must(a.SetPusher(alice, homeserver.Pusher{AppID: "app", Key: "1", Kind: "http", Data: json.RawMessage(`{"url":"https://p"}`)}, true))
+	m.must(a.SetPusher(alice, homeserver.Pusher{AppID: "app", Key: "1", Kind: "http", Device: "PHONE", Data: json.RawMessage(`{"url":"https://p"}`)}, true))
 	encrypt(t, m, alice, phone)
 	b.SendToDevices(bob, "m.secret", homeserver.DeviceMessages{alice: {"*": json.RawMessage(`{"n":1}`), "PHONE": json.RawMessage(`{"n":2}`)}})
 	eventually(t, "the messages to the device came", func() bool { return len(messagesOf(t, a, phone)) == 4 })
@@ -217,8 +219,14 @@ func furnish(t *testing.T, m *mesh, alice, bob string, phone *homeserver.Device)
 func encrypt(t *testing.T, m *mesh, user string, device *homeserver.Device) {
 	t.Helper()
 	s := m.server("a")
+	seed := sha256.Sum256([]byte(user))
+	private := ed25519.NewKeyFromSeed(seed[:])
+	public := matrix.EncodeBase64(private.Public().(ed25519.PublicKey))
 	key := func(usage string) json.RawMessage {
-		return fmt.Appendf(nil, `{"keys":{"ed25519:%s":"%s"},"usage":["%s"],"user_id":"%s"}`, usage, usage, usage, user)
+		raw, err := matrix.SignJSON(fmt.Appendf(nil, `{"keys":{"ed25519:%s":"%s"},"usage":["%s"],"user_id":"%s"}`, public, public, usage, user),
+			matrix.ServerName(user), matrix.KeyID("ed25519:"+public), private)
+		m.must(err)
+		return raw
 	}
 	m.must(s.SetCrossSigning(user, homeserver.CrossSigning{Master: key("master"), SelfSigning: key("self_signing")}))
 	_, err := s.UploadKeys(device, homeserver.KeyUpload{
