@@ -108,7 +108,7 @@ func (w *roomWish) check(c *call) error {
 		return invalid("preset %q: must be private_chat, trusted_private_chat or public_chat", w.Preset)
 	}
 	if len(w.Invite3PID) > 0 {
-		return errorf(http.StatusBadRequest, "M_THREEPID_DENIED", "this server has no identity server: invite by user id")
+		return errNoAddresses
 	}
 	if w.Version == "" {
 		w.Version = matrix.DefaultRoomVersion

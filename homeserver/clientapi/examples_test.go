@@ -39,13 +39,14 @@ func (e *exemplary) fit(text string) string {
 // and what else must be in the answer say why.
 var answeredOtherwise = map[string][]string{
 	// How the examples prove who one is is made up.
-	"POST /_matrix/client/v3/account/deactivate":   {"401", "flows"},
-	"POST /_matrix/client/v3/account/password":     {"401", "flows"},
-	"DELETE /_matrix/client/v3/devices/{deviceId}": {"401", "flows"},
-	"POST /_matrix/client/v3/delete_devices":       {"401", "flows"},
-	"POST /_matrix/client/v3/register":             {"401", "flows"},
-	"POST /_matrix/client/v3/login":                {"403", "M_FORBIDDEN"},
-	"POST /_matrix/client/v3/refresh":              {"401", "M_UNKNOWN_TOKEN"},
+	"POST /_matrix/client/v3/account/deactivate":         {"401", "flows"},
+	"POST /_matrix/client/v3/account/password":           {"401", "flows"},
+	"DELETE /_matrix/client/v3/devices/{deviceId}":       {"401", "flows"},
+	"POST /_matrix/client/v3/delete_devices":             {"401", "flows"},
+	"POST /_matrix/client/v3/register":                   {"401", "flows"},
+	"POST /_matrix/client/v3/login":                      {"403", "M_FORBIDDEN"},
+	"POST /_matrix/client/v3/refresh":                    {"401", "M_UNKNOWN_TOKEN"},
+	"POST /_matrix/client/v3/keys/device_signing/upload": {"400", "M_INVALID_SIGNATURE"},
 	// What they are about would have to be there first.
 	"POST /_matrix/client/v3/rooms/{roomId}/kick":                     {"403", "has the membership"},
 	"POST /_matrix/client/v3/rooms/{roomId}/unban":                    {"403", "has the membership"},
@@ -80,7 +81,7 @@ func TestExamples(t *testing.T) {
 			status, answer := e.raw(t.Context(), spec.Method, e.fit(spec.Path), body)
 			want := answeredOtherwise[spec.String()]
 			if strings.Contains(body, "id_server") && strings.HasSuffix(spec.Path, "/invite") {
-				want = []string{"400", "give user_id"} // invites of addresses need an identity server
+				want = []string{"400", "M_THREEPID_DENIED"} // invites of addresses need an identity server
 			}
 			if len(want) == 0 {
 				want = []string{"200", ""}

@@ -121,14 +121,22 @@ func forgetRoom(c *call) (any, error) {
 
 // target is the body of the requests about another user.
 type target struct {
-	UserID string `json:"user_id"`
-	Reason string `json:"reason"`
+	UserID  string `json:"user_id"`
+	Reason  string `json:"reason"`
+	Medium  string `json:"medium"`  // of an invite of an address
+	Address string `json:"address"` // likewise
 }
+
+// errNoAddresses refuses invites of addresses ("Inviting users to a room", third-party identifiers).
+var errNoAddresses = errorf(http.StatusBadRequest, "M_THREEPID_DENIED", "there is no identity server that knows addresses: invite by user id")
 
 func (c *call) target() (target, error) {
 	var in target
 	if err := c.decode(&in); err != nil {
 		return in, err
+	}
+	if in.UserID == "" && in.Medium+in.Address != "" {
+		return in, errNoAddresses
 	}
 	if in.UserID == "" {
 		return in, missing("the request does not say whom: give user_id")

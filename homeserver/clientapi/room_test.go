@@ -219,6 +219,9 @@ func TestSendRefused(t *testing.T) {
 		"joined":        {bob, "GET", base + "/joined_members", nil, 403, "M_FORBIDDEN"},
 		"no-event":      {alice, "GET", base + "/event/$none", nil, 404, "M_NOT_FOUND"},
 		"no-whom":       {alice, "POST", base + "/invite", object{}, 400, "M_MISSING_PARAM"},
+		"an-address": {alice, "POST", base + "/invite", object{
+			"id_server": "id.example", "id_access_token": "x", "medium": "email", "address": "bob@example.org",
+		}, 400, "M_THREEPID_DENIED"},
 		"bad-whom":      {alice, "POST", base + "/invite", object{"user_id": "bob"}, 400, "M_INVALID_PARAM"},
 		"invite-nobody": {alice, "POST", base + "/invite", object{"user_id": "@none:hs0"}, 404, "M_NOT_FOUND"},
 		"kick-stranger": {alice, "POST", base + "/kick", object{"user_id": bob.user}, 403, "M_FORBIDDEN"},
