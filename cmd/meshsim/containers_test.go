@@ -19,7 +19,7 @@ import (
 )
 
 // containerPatience is how long a container may take for what it does in its own time, on a busy machine.
-const containerPatience = 2 * time.Minute
+const containerPatience = 5 * time.Minute
 
 // startWithContainers runs meshsim with Synapse as the default kind. The test is skipped, with the reason, where
 // containers cannot be started.

@@ -199,14 +199,10 @@ func TestStopsWhilePaused(t *testing.T) {
 	if err := n.(node.Pauser).Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if err := n.Stop(ctx); err != nil {
 		t.Error(err)
-	}
-	if took := time.Since(begun); took > 20*time.Second {
-		t.Errorf("took %v to stop", took)
 	}
 	c := &nodetest.Client{API: n.Client()}
 	if status, _ := c.Do(t.Context(), http.MethodGet, "/login", nil, nil); status != http.StatusBadGateway {

@@ -31,6 +31,8 @@ func BenchmarkStart(b *testing.B) {
 		}
 		b.ReportMetric(steps["container"].Seconds(), "s-engine")
 		b.ReportMetric(steps["homeserver"].Seconds(), "s-homeserver")
+		b.ReportMetric(float64(steps["network"].Milliseconds()), "ms-network")
+		b.ReportMetric(float64(steps["account"].Milliseconds()), "ms-account")
 		b.ReportMetric(float64((steps["network"] + steps["account"]).Milliseconds()), "ms-added")
 	}
 }

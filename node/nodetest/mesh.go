@@ -142,7 +142,7 @@ func linkOf(a, b fabric.NodeID) fabric.LinkID {
 func Eventually(t testing.TB, limit time.Duration, what string, f func() bool) {
 	t.Helper()
 	end := time.Now().Add(limit)
-	pause := time.NewTicker(limit / 500)
+	pause := time.NewTicker(min(limit/500, 100*time.Millisecond))
 	defer pause.Stop()
 	for !f() {
 		if time.Now().After(end) {
