@@ -67,7 +67,10 @@ class Scene {
   }
 
   async end() {
-    for (const ui of this.#pages) await ui.close();
-    assert.equal(await this.mesh.stop(), 0, this.mesh.output);
+    try {
+      for (const ui of this.#pages) await ui.close();
+    } finally {
+      assert.equal(await this.mesh.stop(), 0, this.mesh.output);
+    }
   }
 }
