@@ -3,8 +3,6 @@ package homeserver
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
-	"runtime"
-	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -24,15 +22,14 @@ import (
 // the state alive: those that no server refers to any more are forgotten with all that was known of them, so what
 // strangers send and no room takes does not stay either.
 type Commons struct {
-	mu       sync.RWMutex
+	mu       sync.RWMutex // guards what follows, and is held for writing only where something is new to the process
 	known    map[weak.Pointer[event.PDU]]*knowledge
 	parsed   map[[sha256.Size]byte]weak.Pointer[event.PDU] // by the hash of their canonical bytes
 	events   map[matrix.EventID]forms                      // checked ones
 	recalled map[int64]weak.Pointer[event.PDU]             // by their numbers in a store
-	states   map[uint64][]weak.Pointer[State]              // every snapshot once, by fingerprint
-	numbers  uint64                                        // of snapshots so far
-	resolved resolutions                                   // the latest results of state resolution
-	older    resolutions                                   // those before them
+
+	states   snapshots
+	resolved resolutions // the latest results of state resolution
 
 	shrinking sync.Mutex // held while an image is made smaller
 
@@ -47,12 +44,6 @@ type verifyKey struct {
 	validUntil time.Time
 }
 
-// resolutions are results of state resolution by the numbers of the snapshots.
-type resolutions map[[sha256.Size]byte]*State
-
-// maxResolutions is how many of the latest results are kept at least.
-const maxResolutions = 4096
-
 // NewCommons returns an empty Commons.
 func NewCommons() *Commons {
 	return &Commons{
@@ -60,8 +51,6 @@ func NewCommons() *Commons {
 		parsed:   map[[sha256.Size]byte]weak.Pointer[event.PDU]{},
 		events:   map[matrix.EventID]forms{},
 		recalled: map[int64]weak.Pointer[event.PDU]{},
-		states:   map[uint64][]weak.Pointer[State]{},
-		resolved: resolutions{},
 		keys:     map[keyName]verifyKey{},
 	}
 }
@@ -130,66 +119,10 @@ func (c *Commons) intern(ids stateres.State, near *State) *State {
 	if ids.Len() == 0 {
 		return nil
 	}
-	c.mu.RLock()
-	known := c.internedLocked(ids)
-	c.mu.RUnlock()
-	if known != nil {
+	if known := c.states.find(ids); known != nil {
 		return known
 	}
-	s := &State{ids: ids, joined: near.joinedAfter(c, ids), commons: c}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known := c.internedLocked(ids); known != nil {
-		return known // another server was faster
-	}
-	c.numbers++
-	s.number = c.numbers
-	print := ids.Fingerprint()
-	c.states[print] = append(c.states[print], weak.Make(s))
-	runtime.AddCleanup(s, c.forget, print)
-	return s
-}
-
-// internedLocked is the snapshot with these entries, nil when there is none.
-func (c *Commons) internedLocked(ids stateres.State) *State {
-	for _, pointer := range c.states[ids.Fingerprint()] {
-		if known := pointer.Value(); known != nil && known.ids.Equal(ids) {
-			return known
-		}
-	}
-	return nil
-}
-
-// forget removes the snapshots with a fingerprint that nobody refers to any more.
-func (c *Commons) forget(print uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	left := slices.DeleteFunc(c.states[print], func(p weak.Pointer[State]) bool { return p.Value() == nil })
-	if len(left) == 0 {
-		delete(c.states, print)
-		return
-	}
-	c.states[print] = left
-}
-
-// resolution returns the remembered result of a state resolution.
-func (c *Commons) resolution(key [sha256.Size]byte) (*State, bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if s, ok := c.resolved[key]; ok {
-		return s, true
-	}
-	s, ok := c.older[key]
-	return s, ok
-}
-
-func (c *Commons) setResolution(key [sha256.Size]byte, s *State) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.resolved) >= maxResolutions {
-		c.older, c.resolved = c.resolved, resolutions{}
-	}
-	c.resolved[key] = s
+	return c.states.add(&State{ids: ids, joined: near.joinedAfter(c, ids), commons: c})
 }
 
 // Key returns a verify key of a server that is known to be valid at a time.

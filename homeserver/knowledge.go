@@ -64,18 +64,29 @@ func (c *Commons) event(id matrix.EventID) *event.PDU {
 // checked makes an event known by its id: its signatures are right, and so is its content hash unless it is
 // the redacted form.
 func (c *Commons) checked(pdu *event.PDU) {
+	c.mu.RLock()
+	f := c.events[pdu.ID()]
+	c.mu.RUnlock()
+	if f.form(pdu).Value() != nil {
+		return // as for all servers but the first
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := c.events[pdu.ID()]
-	form := &f.full
-	if pdu.Redacted() {
-		form = &f.redacted
-	}
+	f = c.events[pdu.ID()]
+	form := f.form(pdu)
 	if form.Value() != nil {
 		return
 	}
 	*form = c.knowledgeLocked(pdu).self
 	c.events[pdu.ID()] = f
+}
+
+// form is where the form that an event has is referred to.
+func (f *forms) form(pdu *event.PDU) *weak.Pointer[event.PDU] {
+	if pdu.Redacted() {
+		return &f.redacted
+	}
+	return &f.full
 }
 
 // redact returns the redacted form of an event, which all servers share as well.

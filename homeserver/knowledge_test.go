@@ -15,7 +15,7 @@ import (
 func (c *Commons) size() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return len(c.known) + len(c.parsed) + len(c.events) + len(c.recalled) + len(c.states)
+	return len(c.known) + len(c.parsed) + len(c.events) + len(c.recalled) + c.states.len()
 }
 
 // TestCommonsForgets: what no server refers to any more is forgotten, and nothing before.

@@ -20,8 +20,8 @@ func (s *Server) resolveLocked(r *room, states []*State) (*State, error) {
 	if len(states) == 1 {
 		return states[0], nil
 	}
-	key := resolutionKey(r.version, states)
-	if resolved, ok := s.commons.resolution(key); ok {
+	key := setKey(r.version, states)
+	if resolved, ok := s.commons.resolved.find(key); ok {
 		return resolved, nil
 	}
 	merged, err := mergeLocked(r, states)
@@ -29,7 +29,7 @@ func (s *Server) resolveLocked(r *room, states []*State) (*State, error) {
 		return nil, err
 	}
 	resolved := s.commons.intern(merged, states[0])
-	s.commons.setResolution(key, resolved)
+	s.commons.resolved.add(key, resolved)
 	return resolved, nil
 }
 
@@ -70,9 +70,9 @@ func (s *State) ordinal() uint64 {
 	return s.number
 }
 
-// resolutionKey names a set of snapshots. It is a hash, because a room may have thousands of extremities, and each
+// setKey names a set of snapshots. It is a hash, because a room may have thousands of extremities, and each
 // resolution is remembered.
-func resolutionKey(version *matrix.RoomVersion, states []*State) [sha256.Size]byte {
+func setKey(version *matrix.RoomVersion, states []*State) resolutionKey {
 	key := []byte(version.ID)
 	for _, s := range states {
 		key = binary.BigEndian.AppendUint64(key, s.ordinal())
