@@ -2,15 +2,23 @@ package federation
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"meshsim/homeserver"
+	"meshsim/matrix"
+	"meshsim/matrix/event"
+	"meshsim/matrix/event/eventtest"
 )
 
 // counting counts the transactions that a server gets.
@@ -83,4 +91,76 @@ func TestJoinsOfACrowdGoTogether(t *testing.T) {
 			t.Errorf("%d queues are left", left)
 		}
 	}, "a", "b")
+}
+
+// audience takes the transactions of many servers and answers that all their events were taken.
+type audience struct {
+	version *matrix.RoomVersion
+
+	mu    sync.Mutex
+	heard map[string][]string // events by server, in the order in which they came
+	count int                 // of transactions
+}
+
+func (a *audience) RoundTrip(req *http.Request) (*http.Response, error) {
+	var txn incoming
+	if err := json.NewDecoder(req.Body).Decode(&txn); err != nil {
+		return nil, err
+	}
+	time.Sleep(50 * time.Millisecond)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.count++
+	answer := transactionAnswer{PDUs: map[string]pduResult{}}
+	for _, raw := range txn.PDUs {
+		pdu, err := event.Parse(raw, a.version)
+		if err != nil {
+			return nil, err
+		}
+		a.heard[req.URL.Host] = append(a.heard[req.URL.Host], string(pdu.ID()))
+		answer.PDUs[string(pdu.ID())] = pduResult{}
+	}
+	body, err := json.Marshal(answer)
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body)))}, err
+}
+
+// However many servers hear of those who join, transactions leave at a steady rate; each server hears of all, in order,
+// and soon after the last.
+func TestCrowdHearsInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const joins, every = 100, 100 * time.Millisecond
+		room := eventtest.New(t, matrix.DefaultRoomVersion, "@creator:a", nil)
+		to := &audience{version: room.Version, heard: map[string][]string{}}
+		sender := NewSender(NewClient(testIdentity("a"), to, nil), DefaultRetry, slog.New(slog.DiscardHandler))
+		defer sender.Close()
+		var servers []string
+		for i := range 300 {
+			servers = append(servers, fmt.Sprint("s", i))
+		}
+		var all []string
+		for i := range joins {
+			user := matrix.UserID(fmt.Sprintf("@u%d:a", i))
+			pdu := room.Member(user, user, matrix.Join)
+			all = append(all, string(pdu.ID()))
+			sender.Enqueue(pdu, servers)
+			time.Sleep(every)
+		}
+		time.Sleep(pauseBetween + time.Duration(len(servers))*turnEvery + time.Second)
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		first, most := len(servers), int((joins*every+5*time.Second)/turnEvery)
+		if to.count > first+most {
+			t.Errorf("%d joins took %d transactions, more than %d", joins, to.count, first+most)
+		}
+		for _, name := range servers {
+			if !slices.Equal(to.heard[name], all) {
+				t.Fatalf("%s heard of %d joins of %d, or in another order", name, len(to.heard[name]), joins)
+			}
+		}
+		sender.mu.Lock()
+		defer sender.mu.Unlock()
+		if len(sender.queues)+len(sender.line) != 0 {
+			t.Errorf("%d queues are left, and %d in line", len(sender.queues), len(sender.line))
+		}
+	})
 }

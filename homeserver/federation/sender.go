@@ -53,6 +53,8 @@ type Sender struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue        // by server; only those with something to send
+	line   []*queue                 // whose pause between joins is over
+	turn   *time.Timer              // until the next of line may start; nil when it may at once
 	offers map[offer]int            // how often events were offered of which the server has not said a word
 	far    map[string]time.Duration // how long transactions take, of servers that are far
 	closed bool
@@ -70,7 +72,7 @@ type queue struct {
 	nextTry time.Time // while timer runs
 	failure string    // of the last try
 	began   time.Time // the last transaction
-	cooling bool      // timer is a pause, not the wait after a failure
+	cooling bool      // timer is a pause, not the wait after a failure; without a timer the queue stands in line
 	patient bool      // the pause is for what is fleeting
 }
 
@@ -96,6 +98,9 @@ func (s *Sender) Close() {
 	s.closed = true
 	for _, q := range s.queues {
 		q.stopTimer()
+	}
+	if s.turn != nil {
+		s.turn.Stop()
 	}
 	s.mu.Unlock()
 	s.cancel()
@@ -123,9 +128,9 @@ func (s *Sender) enqueueLocked(destinations []string, put func(*queue)) {
 		put(q)
 		switch {
 		case q.busy:
-		case q.timer == nil && q.idle() && s.far[server] > 0:
+		case !q.cooling && q.timer == nil && q.idle() && s.far[server] > 0:
 			s.pauseLocked(q, s.far[server], true)
-		case q.timer == nil || q.cooling && !q.calm():
+		case !q.cooling && q.timer == nil || q.cooling && !q.calm():
 			s.startLocked(q)
 		}
 	}
@@ -170,9 +175,10 @@ func (s *Sender) startLocked(q *queue) {
 }
 
 func (q *queue) stopTimer() {
+	q.cooling, q.patient = false, false
 	if q.timer != nil {
 		q.timer.Stop()
-		q.timer, q.cooling, q.patient = nil, false, false
+		q.timer = nil
 	}
 }
 
