@@ -9,14 +9,8 @@ import (
 	"time"
 )
 
-const (
-	// maxVia is how many servers a join names that may help with it.
-	maxVia = 4
-	// maxHosts is how many servers all joins of a room go through. Each of them tells everybody of those that it let
-	// in: many at a time over one connection to each, where few do it, and one or two over a connection to each from
-	// everybody where everybody does, which takes a million connections in a room of a thousand.
-	maxHosts = 2
-)
+// maxVia is how many servers a join names that may help with it.
+const maxVia = 4
 
 // Join lets servers join a room, side by side, and returns at once with all of them "joining"; how they
 // fare is seen in the room. Servers that have joined already, or are about to, are left alone; those that
@@ -75,12 +69,11 @@ func (t *Talk) joinInTurn(roomID string, server int) error {
 		return err
 	}
 	defer t.turns.leave(roomID)
-	select {
-	case t.joins <- struct{}{}:
-		defer func() { <-t.joins }()
-	case <-t.ctx.Done():
-		return t.ctx.Err()
+	release, err := t.joins.take(t.ctx, func() int { return t.joined(roomID) })
+	if err != nil {
+		return err
 	}
+	defer release()
 	ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
 	defer cancel()
 	for pause := firstPause; ; pause *= 2 {
@@ -109,59 +102,69 @@ func unreachable(err error) bool {
 	return errors.As(err, &refused) && refused.Status == http.StatusBadGateway
 }
 
+// joined counts the servers that are in a room.
+func (t *Talk) joined(roomID string) (n int) {
+	room, err := t.Room(roomID)
+	if err != nil {
+		return 0
+	}
+	for _, m := range room.Members {
+		if m.State == Joined {
+			n++
+		}
+	}
+	return n
+}
+
 func (t *Talk) joinOnce(ctx context.Context, roomID string, server int) error {
 	return t.accounts.ask(ctx, call{
 		server: server,
 		what:   "to join the room",
 		method: http.MethodPost,
-		path:   "/_matrix/client/v3/join/" + url.PathEscape(roomID) + "?" + t.via(roomID, server).Encode(),
+		path:   "/_matrix/client/v3/join/" + url.PathEscape(roomID) + "?" + t.via(roomID).Encode(),
 		body:   struct{}{},
 	}, nil)
 }
 
-// via names servers that are in the room: its hosts, beginning at another one for each newcomer, so that not all ask the
-// same, and behind them some that a newcomer may turn to when no host is reached.
+// via names servers that are in the room, the same ones for all newcomers: the first members whose servers run, which are
+// asked in this order until one lets the newcomer in. As long as the first is reached, all joins of a room go through it.
+// It tells everybody of many newcomers at a time, over one connection to each, and in the order in which they joined, so
+// that nobody has to wait or ask for what a join follows on. Were the joins spread over several servers, each would tell
+// everybody of fewer, and what one tells would overtake what another tells that came before it; spread over all, they
+// would take a million connections in a room of a thousand.
 // Both names of the parameter are given: "via" came with version 1.12 of the client-server specification, before
 // that it was "server_name".
-func (t *Talk) via(roomID string, newcomer int) url.Values {
+func (t *Talk) via(roomID string) url.Values {
 	query := make(url.Values)
 	room, err := t.Room(roomID)
 	if err != nil {
 		return query
 	}
-	hosts, others := t.hosts(room)
-	first := newcomer
-	if t.anyNamesFew(room) {
-		first = 0 // what another host let in may not have come there yet
-	}
-	for i := range hosts {
-		t.addVia(query, hosts[(first+i)%len(hosts)])
-	}
-	for i := range min(len(others), maxVia-len(hosts)) {
-		t.addVia(query, others[(newcomer+i)%len(others)])
+	for _, server := range t.hosts(room) {
+		name, _ := t.servers.Name(server)
+		query.Add("via", name)
+		query.Add("server_name", name)
 	}
 	return query
 }
 
-func (t *Talk) addVia(query url.Values, server int) {
-	name, _ := t.servers.Name(server)
-	query.Add("via", name)
-	query.Add("server_name", name)
-}
-
-// hosts returns those that newcomers are to ask, the first members whose servers run, and the other members.
-func (t *Talk) hosts(room *Room) (hosts, others []int) {
+// hosts returns those that newcomers are to ask: the first members whose servers run and, where these are few, others.
+func (t *Talk) hosts(room *Room) []int {
+	var running, others []int
 	for _, m := range room.Members {
 		if _, ok := t.servers.Name(m.Server); !ok || m.State != Joined {
 			continue
 		}
-		if _, err := t.servers.Client(m.Server); err == nil && len(hosts) < maxHosts {
-			hosts = append(hosts, m.Server)
+		if _, err := t.servers.Client(m.Server); err != nil {
+			others = append(others, m.Server)
 			continue
 		}
-		others = append(others, m.Server)
+		if running = append(running, m.Server); len(running) == maxVia {
+			return running
+		}
 	}
-	return hosts, others
+	all := append(running, others...)
+	return all[:min(len(all), maxVia)]
 }
 
 // fewAtOnce is less than the branches that any homeserver is known to name.
@@ -176,7 +179,7 @@ func (t *Talk) most(roomID string) int {
 	if err != nil || !t.anyNamesFew(room) {
 		return 0
 	}
-	if hosts, _ := t.hosts(room); len(hosts) > 0 && !t.namesFew(hosts[0]) {
+	if hosts := t.hosts(room); len(hosts) > 0 && !t.namesFew(hosts[0]) {
 		return fewAtOnce
 	}
 	return 1

@@ -29,7 +29,8 @@ type Config struct {
 	User     string // localpart of the account that exists on every server
 	Password string
 
-	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 128: each waits for half a dozen round trips.
+	// JoinsAtOnce bounds how many joins are under way at a time, 0 is 128: each waits for half a dozen round trips. In
+	// rooms of more than 250 servers, whose joins take the more work the larger they are, it is the fewer (see slots).
 	JoinsAtOnce int
 	// NamesFew is true for a server that names only some of many branches of a room in what it sends next, and sends that
 	// to those alone that these branches know of: Synapse names ten. See Talk.most. nil is no such server.
@@ -45,7 +46,7 @@ type Config struct {
 type Talk struct {
 	servers  Servers
 	accounts *accounts
-	joins    chan struct{} // one token for each join that may be under way
+	joins    slots
 	namesFew func(server int) bool
 	turns    *turns
 	timeout  time.Duration
@@ -76,7 +77,7 @@ func New(config Config) *Talk {
 	return &Talk{
 		servers:  config.Servers,
 		accounts: newAccounts(config),
-		joins:    make(chan struct{}, config.JoinsAtOnce),
+		joins:    newSlots(config.JoinsAtOnce),
 		namesFew: config.NamesFew,
 		turns:    newTurns(),
 		timeout:  config.JoinTimeout,
