@@ -28,7 +28,7 @@ func benchmarkCrowd(b *testing.B, servers int) {
 	room := j.room()
 	joined := time.Since(j.began)
 	j.settle(room)
-	settled, settling, peak := time.Since(j.began), processorTime(b)-used, resident(b)
+	settled, settling, peak, sent := time.Since(j.began), processorTime(b)-used, resident(b), seen.traffic()
 	message := func() {
 		seen.wait(j.send(room, 0), servers-1)
 		time.Sleep(answered)
@@ -44,6 +44,9 @@ func benchmarkCrowd(b *testing.B, servers int) {
 	b.ReportMetric(settled.Seconds(), "s-settled")
 	b.ReportMetric(settling.Seconds(), "cpu-s-settled")
 	b.ReportMetric(peak, "MB-settled")
+	b.ReportMetric(float64(sent.events), "events-sent")
+	b.ReportMetric(float64(sent.transactions), "transactions")
+	b.ReportMetric(float64(sent.failures), "failures")
 	b.ReportMetric((processorTime(b)-before).Seconds()/float64(messages), "cpu-s-message")
 	b.ReportMetric(float64(heap()-idle)/float64(servers)/1000, "KB/server-warm")
 	debug.FreeOSMemory()

@@ -205,24 +205,20 @@ func (j *joined) room() string {
 	return room.ID
 }
 
-// settle returns when every server has seen every join.
+// settle returns when every server has seen every join. It asks one server at a time, and the next one once that has:
+// all of them at once, again and again, would be busier with answering than with the room.
 func (j *joined) settle(room string) {
 	j.b.Helper()
-	var asking sync.WaitGroup
 	for id := range j.servers {
-		asking.Go(func() {
-			handler, _ := j.mesh.Client(id)
-			client := &nodetest.Client{API: handler}
-			if err := client.Login(j.b.Context(), node.AccountUser, node.AccountPassword); err != nil {
-				j.b.Error(err)
-				return
-			}
-			nodetest.Eventually(j.b, j.patience, "every server has seen every join", func() bool {
-				return client.Members(j.b, room) == j.servers
-			})
+		handler, _ := j.mesh.Client(id)
+		client := &nodetest.Client{API: handler}
+		if err := client.Login(j.b.Context(), node.AccountUser, node.AccountPassword); err != nil {
+			j.b.Fatal(err)
+		}
+		nodetest.Eventually(j.b, j.patience, "every server has seen every join", func() bool {
+			return client.Members(j.b, room) == j.servers
 		})
 	}
-	asking.Wait()
 }
 
 func (j *joined) send(room string, from int) string {
@@ -249,7 +245,7 @@ func (j *joined) late(received map[int]time.Time, from int, began time.Time) []t
 	return late
 }
 
-// receipts follows which servers receive which events, and when.
+// receipts follows which servers receive which messages, and when, and counts what servers send each other.
 type receipts struct {
 	b        *testing.B
 	patience time.Duration
@@ -257,10 +253,30 @@ type receipts struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	events  map[string]map[int]time.Time // by event id and server
+	sent    traffic
+}
+
+// traffic is what servers sent each other.
+type traffic struct {
+	events, transactions, failures int
+	latest                         map[[2]int]string // transaction, by who sent it to whom
+}
+
+func (t *traffic) note(batch telemetry.Batch) {
+	t.failures += len(batch.Failed)
+	for _, group := range batch.Sent {
+		t.events += len(group.To)
+		for _, to := range group.To {
+			if pair := [2]int{group.From, to.To}; t.latest[pair] != to.Txn {
+				t.latest[pair] = to.Txn
+				t.transactions++
+			}
+		}
+	}
 }
 
 func (j *joined) watch() *receipts {
-	r := &receipts{b: j.b, patience: j.patience, events: make(map[string]map[int]time.Time)}
+	r := &receipts{b: j.b, patience: j.patience, events: make(map[string]map[int]time.Time), sent: traffic{latest: make(map[[2]int]string)}}
 	r.changed = sync.NewCond(&r.mu)
 	subscription := j.hub.Subscribe()
 	go func() {
@@ -279,7 +295,11 @@ func (j *joined) watch() *receipts {
 func (r *receipts) note(batch telemetry.Batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.sent.note(batch)
 	for _, group := range batch.Received {
+		if group.Event.Type != "m.room.message" {
+			continue // nobody waits for it, and a crowd's joins take a lot of memory
+		}
 		at := r.events[group.Event.ID]
 		if at == nil {
 			at = make(map[int]time.Time)
@@ -292,7 +312,14 @@ func (r *receipts) note(batch telemetry.Batch) {
 	r.changed.Broadcast()
 }
 
-// wait returns when an event was received by so many servers.
+// traffic returns the counts so far.
+func (r *receipts) traffic() traffic {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sent
+}
+
+// wait returns when a message was received by so many servers.
 func (r *receipts) wait(event string, servers int) map[int]time.Time {
 	r.b.Helper()
 	r.mu.Lock()
