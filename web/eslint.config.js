@@ -37,6 +37,6 @@ export default ts.config(
     files: ["**/*.svelte", "**/*.svelte.ts"],
     languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: [".svelte"] } },
   },
-  ...layers("geometry", "model", "scene", "paint", "talk", "ui"),
+  ...layers("geometry", "model", "reading", "scene", "paint", "talk", "ui"),
   { files: ["e2e/**", "scripts/**", "*.config.*"], languageOptions: { globals: { ...globals.node } } },
 );

@@ -19,7 +19,7 @@ export default defineConfig({
       },
     },
   },
-  worker: { format: "es", rolldownOptions: { output: { entryFileNames: "painter.js" } } },
+  worker: { format: "es", rolldownOptions: { output: { entryFileNames: ({ name }) => `${name.replace(".worker", "")}.js` } } },
   server: { proxy: { "/api": { target: "http://127.0.0.1:3000", ws: true } } },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 });

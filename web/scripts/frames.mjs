@@ -1,27 +1,39 @@
 // Prints how fast the page is: when it paints first, from a really running meshsim, and its main-thread work per
-// frame, from Chromium's trace, with a synthetic mesh. Figures to read, on an otherwise idle machine; no test.
+// frame, from Chromium's trace, with a synthetic mesh: so the page alone is measured. Figures to read, on an otherwise
+// idle machine; no test. With arguments only the parts with such a word are measured.
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { launch, open } from "../e2e/browser.mjs";
 import { binary, Meshsim } from "../e2e/meshsim.mjs";
-import { SyntheticMesh } from "./synthetic.mjs";
-import { quantile, workPerFrame } from "./trace.mjs";
+import { SyntheticCrowd, SyntheticMesh } from "./synthetic.mjs";
+import { quantile, traced } from "./trace.mjs";
+import { serveWebSocket } from "./websocket.mjs";
 
 const SIZES = [
   { servers: 500, inFlight: 200, budgetMS: 8 },
   { servers: 2000, inFlight: 500, budgetMS: 16 },
 ];
+/** A thousand receipts a second. */
+const CROWD = { servers: 1000, members: 21, messagesPerSecond: 50 };
 const FIRST_PAINT_MS = 300;
+const LONGEST_MS = 50;
 const LASTS_MS = 3000;
+const EVENTS_GAP_MS = 10; // between two frames of events: what the telemetry hub gathers
+const COUNTERS_GAP_MS = 250;
+
+const wanted = process.argv.slice(2);
+const measured = (part) => wanted.length === 0 || wanted.some((word) => part.includes(word));
 
 const mesh = new Meshsim(binary());
 await mesh.start();
+const settings = await mesh.get("/settings");
 const browser = await launch();
 try {
-  await firstPaint();
-  const settings = await mesh.get("/settings");
-  for (const size of SIZES) await frames(size, settings);
+  if (measured("first paint")) await firstPaint();
+  await mesh.stop(); // what follows has the machine for itself
+  for (const size of SIZES) if (measured(`${size.servers} servers`)) await frames(size);
+  if (measured("crowd")) await crowd(CROWD);
 } finally {
   await browser.close();
   await mesh.stop();
@@ -39,31 +51,55 @@ async function firstPaint() {
   console.log(`first paint: median ${quantile(paints, 0.5).toFixed(0)} ms, budget ${FIRST_PAINT_MS} ms`);
 }
 
-async function frames({ servers, inFlight, budgetMS }, settings) {
-  const files = await serveDist();
-  const ui = await openSynthetic(files, new SyntheticMesh(servers), settings, inFlight);
+async function frames({ servers, inFlight, budgetMS }) {
+  const synthetic = new SyntheticMesh(servers);
+  const ui = await openSynthetic(synthetic, (send) => repeat(50, (atMS) => send(synthetic.traffic(atMS, inFlight))));
   console.log(`${servers} servers, ${inFlight} circles in flight, budget ${budgetMS} ms a frame`);
-  for (const [name, act] of [
+  await measure(ui, [
     ["at rest", () => pause(LASTS_MS)],
     ["panning", () => swing(ui.page, { x: 420, y: 300 })],
     ["zooming", () => roll(ui.page)],
     ["dragging a server", () => swing(ui.page, ui.grip)],
     ["with the feed open", () => ui.page.getByRole("tab", { name: "Events" }).click().then(() => pause(LASTS_MS))],
-  ]) {
-    const { work, paintings } = await workPerFrame(browser, ui.page, act);
-    const [p50, p95, most] = [0.5, 0.95, 1].map((q) => quantile(work, q).toFixed(1).padStart(5));
-    const [half, nearlyAll] = [0.5, 0.95].map((q) => quantile(paintings, q).toFixed(1).padStart(5));
-    const painted = `painter ${paintings.length} pictures, p50 ${half}  p95 ${nearlyAll}`;
-    console.log(`  ${name.padEnd(19)} p50 ${p50}  p95 ${p95}  most ${most} ms; ${painted}`);
-    await pause(500);
-  }
-  clearInterval(ui.timer);
-  await ui.close();
-  files.close();
+  ]);
+  await ui.end();
 }
 
-/** The page alone, on a port of its own. */
-async function serveDist() {
+/** Many messages a second among many servers, with all that the stream tells of them. */
+async function crowd({ servers, members, messagesPerSecond }) {
+  const synthetic = new SyntheticCrowd(servers, { members, messagesPerSecond });
+  const ui = await openSynthetic(synthetic, (send) => {
+    const timers = [
+      ...repeat(EVENTS_GAP_MS, (atMS) => send(synthetic.happened(atMS))),
+      ...repeat(COUNTERS_GAP_MS, (atMS) => send(synthetic.counters(atMS))),
+    ];
+    return timers;
+  });
+  await pause(5000); // until the farthest have received, too
+  console.log(`crowd: ${servers} servers, ${messagesPerSecond} messages a second to ${members - 1} others each; no task over ${LONGEST_MS} ms`);
+  await measure(ui, [
+    ["in Talk", () => pause(LASTS_MS)],
+    ["panning", () => swing(ui.page, { x: 420, y: 300 })],
+    ["with the feed open", () => ui.page.getByRole("tab", { name: "Events" }).click().then(() => pause(LASTS_MS))],
+    ["an event opened", () => ui.page.getByTestId("events").getByRole("button").nth(20).click().then(() => pause(LASTS_MS))],
+  ]);
+  await ui.end();
+}
+
+async function measure(ui, acts) {
+  for (const [name, act] of acts) {
+    const { work, tasks, paintings, seconds } = await traced(browser, ui.page, act);
+    const [p50, p95, most] = [0.5, 0.95, 1].map((q) => quantile(work, q).toFixed(1).padStart(5));
+    const longest = Math.max(...tasks).toFixed(1).padStart(5);
+    const [half, nearlyAll] = [0.5, 0.95].map((q) => quantile(paintings, q).toFixed(1).padStart(5));
+    const painted = `painter ${(paintings.length / seconds).toFixed(0)} pictures/s, p50 ${half}  p95 ${nearlyAll}`;
+    console.log(`  ${name.padEnd(19)} p50 ${p50}  p95 ${p95}  most ${most} ms; longest task ${longest} ms; ${painted}`);
+    await pause(500);
+  }
+}
+
+/** The page alone, on a port of its own, and a stream of which `opened` sends frames. */
+async function serveDist(opened) {
   const types = { js: "text/javascript", css: "text/css", html: "text/html", svg: "image/svg+xml" };
   const server = createServer((request, response) => {
     const name = request.url === "/" ? "index.html" : request.url.slice(1);
@@ -75,30 +111,41 @@ async function serveDist() {
       else response.writeHead(404).end();
     }
   });
+  serveWebSocket(server, "/api/v1/stream", opened);
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
 
-async function openSynthetic(files, synthetic, settings, inFlight) {
-  let timer;
-  const ui = await open(browser, `http://127.0.0.1:${files.address().port}/`, {
-    before: (page) =>
-      page.routeWebSocket(/api\/v1\/stream/, (socket) => {
-        socket.send(JSON.stringify(synthetic.snapshot(settings)));
-        const began = performance.now();
-        timer = setInterval(() => socket.send(JSON.stringify(synthetic.traffic(performance.now() - began, inFlight))), 50);
-      }),
+/** Calls `tell` with the ms since now, again and again; returns the timers. */
+function repeat(gapMS, tell) {
+  const began = performance.now();
+  return [setInterval(() => tell(performance.now() - began), gapMS)];
+}
+
+async function openSynthetic(synthetic, tell) {
+  let timers = [];
+  const server = await serveDist((write, socket) => {
+    const send = (frame) => frame && write(JSON.stringify(frame));
+    send(synthetic.snapshot(settings));
+    timers = tell(send);
+    socket.on("close", () => timers.forEach(clearInterval));
   });
+  const ui = await open(browser, `http://127.0.0.1:${server.address().port}/`);
   await ui.page.getByTestId("figure-servers").getByText(String(synthetic.servers.length)).waitFor();
   await pause(1000);
   // The server nearest to the middle of the board is the one that is dragged.
-  const places = await Promise.all(synthetic.servers.map(({ x, y }) => ({ x, y })));
   const view = await ui.view();
   const box = await ui.board.boundingBox();
-  const screen = places.map((p) => ({ x: box.x + p.x * view.k + view.x, y: box.y + p.y * view.k + view.y }));
+  const screen = synthetic.servers.map((p) => ({ x: box.x + p.x * view.k + view.x, y: box.y + p.y * view.k + view.y }));
   const middle = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   const grip = screen.sort((p, q) => Math.hypot(p.x - middle.x, p.y - middle.y) - Math.hypot(q.x - middle.x, q.y - middle.y))[0];
-  return Object.assign(ui, { timer, grip });
+  const end = async () => {
+    timers.forEach(clearInterval);
+    await ui.close();
+    server.close();
+    server.closeAllConnections();
+  };
+  return Object.assign(ui, { grip, end });
 }
 
 /** Presses, and moves to and fro. */

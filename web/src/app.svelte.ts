@@ -9,11 +9,14 @@ import { linksIn, serversOf, type Target, targetOf, targetOfLinks } from "./scen
 import { api, sentenceOf } from "./model/api";
 import { StreamClock } from "./model/clock";
 import { Flow } from "./model/flow";
-import { EMPTY, ends, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "./model/mesh";
+import type { Counters } from "./model/counters";
+import { EMPTY, ends, fromSnapshot, type LinkKey, type Mesh, withDiff } from "./model/mesh";
 import { LIVE, paced, paused, type Playhead, resumed, scrubbed, toLive, wall } from "./model/playhead";
-import { type Connection, Stream } from "./model/stream";
-import { Traffic } from "./model/traffic";
-import type { CountersFrame, EventsFrame, Frame, LinkCounters } from "./model/types";
+import type { Connection } from "./model/stream";
+import { type Happenings, nothing, Traffic } from "./model/traffic";
+import type { DiffFrame, EventsFrame, SnapshotFrame } from "./model/types";
+import { Reader } from "./reading/reader";
+import type { Report } from "./reading/reports";
 
 /** A sentence shown where something was refused, in client coordinates. */
 export interface Callout {
@@ -36,8 +39,6 @@ export class App {
   ready = $state(false);
   selection = $state.raw<Target>(undefined);
   hover = $state.raw<Target>(undefined);
-  counters = $state.raw<ReadonlyMap<string, LinkCounters>>(new Map());
-  load = $state.raw<ReadonlyMap<LinkKey, number>>(new Map());
   latenessMS = $state(0);
   /** Grows with every frame of counters, four times a second. */
   ticks = $state(0);
@@ -66,44 +67,66 @@ export class App {
   readonly easel = new Easel();
   readonly clock = new StreamClock(); // against the wall clock; see model/playhead
 
-  readonly #stream: Stream;
+  readonly #reader: Reader;
   #restarted = false; // the stream, and the painter does not know it yet
   #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(url: string) {
-    this.#stream = new Stream(url, {
-      opened: () => this.#reopened(),
-      frame: (frame) => this.#receive(frame),
-      connection: (connection) => (this.connection = connection),
-    });
+    this.#reader = new Reader(url, (reports) => this.#told(reports));
   }
 
   open(): void {
-    this.#stream.open();
+    this.#reader.open();
   }
 
   close(): void {
-    this.#stream.close();
+    this.#reader.close();
   }
 
   retryNow(): void {
-    this.#stream.open();
+    this.#reader.open();
   }
 
   // What the stream says.
 
-  #receive(frame: Frame): void {
-    if (frame.snapshot) {
-      this.easel.order({ do: "snapshot", snapshot: frame.snapshot });
-      this.#adopt(fromSnapshot(frame.snapshot));
+  #told(reports: readonly Report[]): void {
+    let happenings = nothing();
+    for (const report of reports) {
+      if (report.tell === "opened") happenings = nothing(); // on a clock that is over
+      this.#hear(report, happenings);
     }
-    if (frame.diff) {
-      this.easel.order({ do: "diff", diff: frame.diff });
-      this.#adopt(withDiff(this.mesh, frame.diff));
+    if (!reports.some((r) => r.tell === "events")) return;
+    this.easel.order({ do: "happenings", happenings });
+    this.#trafficChanged();
+  }
+
+  #hear(report: Report, happenings: Happenings): void {
+    switch (report.tell) {
+      case "opened":
+        return this.#reopened();
+      case "connection":
+        this.connection = report.connection;
+        return;
+      case "snapshot":
+        return this.#receiveSnapshot(report.snapshot);
+      case "diff":
+        return this.#receiveDiff(report.diff);
+      case "events":
+        return this.#receiveEvents(report.events, report.cameMS, happenings);
+      case "counters":
+        return this.#receiveCounters(report.counters, report.cameMS);
     }
-    if (frame.events) this.#receiveEvents(frame.events);
-    if (frame.counters) this.#receiveCounters(frame.counters);
+  }
+
+  #receiveSnapshot(snapshot: SnapshotFrame): void {
+    this.easel.order({ do: "snapshot", snapshot });
+    this.#adopt(fromSnapshot(snapshot));
+  }
+
+  #receiveDiff(diff: DiffFrame): void {
+    this.easel.order({ do: "diff", diff });
+    this.#adopt(withDiff(this.mesh, diff));
   }
 
   #reopened(): void {
@@ -113,8 +136,6 @@ export class App {
     this.follow = this.follow?.kind === "event" ? undefined : this.follow;
     this.#restarted = true;
     this.flow.restart();
-    this.counters = new Map();
-    this.load = new Map();
     this.ready = true;
     // The stream tells pins of links only. Without the list the page works, and knows less.
     void api.pins().then(
@@ -136,17 +157,15 @@ export class App {
     this.edit.adopted(mesh);
   }
 
-  #receiveEvents(frame: EventsFrame): void {
-    this.#observe(frame.at_ms);
-    const happenings = this.traffic.record(frame);
-    this.easel.order({ do: "happenings", happenings });
-    this.#trafficChanged();
+  #receiveEvents(frame: EventsFrame, cameMS: number, happenings: Happenings): void {
+    this.#observe(frame.at_ms, cameMS);
+    this.traffic.record(frame, happenings);
   }
 
   /** Compares the clocks; the painter hears of the first comparison and of each better one. */
-  #observe(atMS: number): void {
+  #observe(atMS: number, cameMS: number): void {
     const before = this.clock.offsetMS;
-    this.clock.observe(atMS, wall());
+    this.clock.observe(atMS, cameMS);
     if (this.clock.offsetMS === before) return;
     this.easel.order({ do: "clock", offsetMS: this.clock.offsetMS, restart: this.#restarted });
     this.#restarted = false;
@@ -157,23 +176,12 @@ export class App {
     return this.clock.at(wall()) ?? 0;
   }
 
-  #receiveCounters(frame: CountersFrame): void {
-    this.#observe(frame.at_ms);
-    this.easel.order({ do: "counters", links: frame.links ?? [] });
-    if (frame.lateness_p99_ms !== this.latenessMS) this.latenessMS = frame.lateness_p99_ms;
-    this.flow.record(frame);
+  #receiveCounters(counters: Counters, cameMS: number): void {
+    this.#observe(counters.atMS, cameMS);
+    this.easel.order({ do: "counters", counters });
+    this.latenessMS = counters.latenessMS;
+    this.flow.record(counters);
     this.ticks++;
-    const moved = frame.links ?? [];
-    if (moved.length === 0 && this.load.size === 0) return;
-    const load = new Map<LinkKey, number>();
-    const counters = new Map(this.counters);
-    for (const c of moved) {
-      counters.set(`${String(c.from)}>${String(c.to)}`, c);
-      const key = linkKey(c.from, c.to);
-      load.set(key, Math.min(1, Math.max(load.get(key) ?? 0, c.utilisation_pct / 100)));
-    }
-    this.counters = counters;
-    this.load = load;
   }
 
   #trafficChanged(): void {

@@ -2,7 +2,8 @@
  * What went over links in the last minute, as the stream counted it: every frame is kept as it came, so that a link
  * that is looked at has a past, and no other costs more than its frames. Bounded.
  */
-import type { CountersFrame, LinkCounters } from "./types";
+import { type Counters, countOf, rowOf, Totals, unpacked } from "./counters";
+import type { LinkCounters } from "./types";
 
 /** One direction of a link between two frames. */
 export interface FlowSample {
@@ -19,36 +20,40 @@ export interface FlowSample {
 const KEPT_FRAMES = 240; // a minute, at four a second
 const KEPT_COUNTERS = 100_000; // of all frames: a mesh that moves everywhere at once has a shorter past
 
-interface Kept {
-  readonly atMS: number;
-  readonly moved: readonly LinkCounters[];
-}
-
 export class Flow {
-  #frames: Kept[] = [];
+  #frames: Counters[] = [];
   #counters = 0;
+  readonly #totals = new Totals();
 
   /** Forgets all: a new stream has a new clock. */
   restart(): void {
     this.#frames = [];
     this.#counters = 0;
+    this.#totals.clear();
   }
 
-  record(frame: CountersFrame): void {
-    const moved = frame.links ?? [];
-    this.#frames.push({ atMS: frame.at_ms, moved });
-    this.#counters += moved.length;
+  record(counters: Counters): void {
+    this.#totals.record(counters);
+    this.#frames.push(counters);
+    this.#counters += countOf(counters);
     while (this.#frames.length > KEPT_FRAMES || (this.#counters > KEPT_COUNTERS && this.#frames.length > 1)) {
-      this.#counters -= this.#frames.shift()?.moved.length ?? 0;
+      const oldest = this.#frames.shift();
+      if (oldest) this.#counters -= countOf(oldest);
     }
+  }
+
+  /** What was counted last of one direction; undefined where the stream has told nothing of it. */
+  latest(from: number, to: number): LinkCounters | undefined {
+    return this.#totals.of(from, to);
   }
 
   /** One direction, one sample a frame, the oldest first. A frame that does not name it says that nothing moved. */
   of(from: number, to: number): FlowSample[] {
     let last: LinkCounters | undefined;
-    return this.#frames.map(({ atMS, moved }) => {
-      const now = moved.find((c) => c.from === from && c.to === to);
-      const sample = now ? sampleOf(atMS, now, last) : still(atMS, last);
+    return this.#frames.map((frame) => {
+      const row = rowOf(frame, from, to);
+      const now = row === undefined ? undefined : unpacked(frame.rows, row, frame.drops.get(row));
+      const sample = now ? sampleOf(frame.atMS, now, last) : still(frame.atMS, last);
       last = now ?? last;
       return sample;
     });

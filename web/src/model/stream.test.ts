@@ -34,12 +34,12 @@ afterEach(() => {
 
 function started() {
   const seen = { opened: 0, frames: [] as Frame[], states: [] as Connection["state"][] };
-  const stream = new Stream("ws://mesh/api/v1/stream", {
+  const stream = new Stream({
     opened: () => seen.opened++,
     frame: (f) => seen.frames.push(f),
     connection: (c) => seen.states.push(c.state),
   });
-  stream.open();
+  stream.open("ws://mesh/api/v1/stream");
   return { stream, seen };
 }
 

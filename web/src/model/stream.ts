@@ -20,20 +20,20 @@ const SILENCE_MS = 15_000; // counters come four times a second: such a silence 
 const RETRY_MS = [500, 1000, 2000, 3000, 5000];
 
 export class Stream {
-  readonly #url: string;
   readonly #handlers: StreamHandlers;
+  #url = "";
   #socket: WebSocket | undefined;
   #attempt = 0;
   #greeted: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(url: string, handlers: StreamHandlers) {
-    this.#url = url;
+  constructor(handlers: StreamHandlers) {
     this.#handlers = handlers;
   }
 
-  open(): void {
+  open(url = this.#url): void {
+    this.#url = url;
     clearTimeout(this.#timer);
     if (this.#closed) return;
     if (this.#attempt === 0) this.#handlers.connection({ state: "connecting" });

@@ -60,6 +60,11 @@ export interface Happenings {
   readonly failures: { event: string; from: number; to: number; atMS: number; reason: string }[];
 }
 
+/** Of a frame in which nothing happened. */
+export function nothing(): Happenings {
+  return { departures: [], arrivals: [], failures: [] };
+}
+
 const KEPT = 400; // events; a feed of more is not read
 
 export class Traffic {
@@ -76,8 +81,8 @@ export class Traffic {
     this.timeline.clear();
   }
 
-  record(frame: EventsFrame): Happenings {
-    const out: Happenings = { departures: [], arrivals: [], failures: [] };
+  /** Adds what the frame started and ended to `out`, and returns it. */
+  record(frame: EventsFrame, out = nothing()): Happenings {
     for (const p of frame.paths ?? []) this.#paths.set(p.id, p.nodes ?? []);
     for (const info of frame.events ?? []) this.#track(info.id, frame.at_ms).info = info;
     this.lost += frame.lost ?? 0;

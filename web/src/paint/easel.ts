@@ -46,5 +46,5 @@ export class Easel {
 
 function worker(): Worker | undefined {
   if (typeof OffscreenCanvas === "undefined" || !("transferControlToOffscreen" in HTMLCanvasElement.prototype)) return undefined;
-  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  return new Worker(new URL("./painter.worker.ts", import.meta.url), { type: "module" });
 }

@@ -2,7 +2,8 @@
 import type { Screen, View, World } from "../geometry/space";
 import type { Playhead } from "../model/playhead";
 import type { Happenings } from "../model/traffic";
-import type { DiffFrame, LinkCounters, SnapshotFrame } from "../model/types";
+import type { Counters } from "../model/counters";
+import type { DiffFrame, SnapshotFrame } from "../model/types";
 import type { LinkKey } from "../model/mesh";
 import type { Colouring } from "../scene/colouring";
 import type { Target } from "../scene/selection";
@@ -38,7 +39,7 @@ export type Order =
   | { readonly do: "snapshot"; readonly snapshot: SnapshotFrame }
   | { readonly do: "diff"; readonly diff: DiffFrame }
   | { readonly do: "happenings"; readonly happenings: Happenings }
-  | { readonly do: "counters"; readonly links: readonly LinkCounters[] }
+  | { readonly do: "counters"; readonly counters: Counters }
   /** How much the wall clock is ahead of the stream's; a new stream has a new one, and forgets what moved. */
   | { readonly do: "clock"; readonly offsetMS: number; readonly restart: boolean };
 

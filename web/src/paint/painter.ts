@@ -5,10 +5,10 @@
  */
 import { outgrown, shiftBetween } from "../geometry/shift";
 import { type Screen, toScreen, toWorld, type View, type World } from "../geometry/space";
-import { direction, EMPTY, fromSnapshot, linkKey, type LinkKey, type Mesh, withDiff } from "../model/mesh";
+import { type Counters, countOf, loadOf } from "../model/counters";
+import { direction, EMPTY, fromSnapshot, linkKey, type Mesh, withDiff } from "../model/mesh";
 import { shownAt, skipped } from "../model/playhead";
 import { nearest, reach, routesFrom, treeOf } from "../model/topology";
-import type { LinkCounters } from "../model/types";
 import { packed } from "../scene/hit";
 import { Motion } from "../scene/motion";
 import { buildScene, type Ghost, ghostOf, nodeRadius, positionOf, type Scene } from "../scene/scene";
@@ -43,7 +43,7 @@ export class Painter {
   #surfaces: { readonly still: Surface; readonly moving: Surface } | undefined;
   #picture: Surface = scratch(1, 1); // the still canvas and a margin around it
   #mesh: Mesh = EMPTY;
-  #load = new Map<LinkKey, number>();
+  #counters: Counters | undefined; // the newest
   #look: Partial<Look> = {};
   #offsetMS: number | undefined;
   #scene: Scene = { nodes: [], links: [], labels: [] };
@@ -84,7 +84,7 @@ export class Painter {
         this.#motion.add(order.happenings, (from, to) => this.#latency(from, to));
         break;
       case "counters":
-        this.#takeCounters(order.links);
+        this.#takeCounters(order.counters);
         break;
       case "clock":
         this.#offsetMS = order.offsetMS;
@@ -101,7 +101,7 @@ export class Painter {
 
   #restart(): void {
     this.#motion.clear();
-    this.#load = new Map();
+    this.#counters = undefined;
     this.#sceneStale = true;
   }
 
@@ -116,10 +116,9 @@ export class Painter {
     this.#sceneStale ||= REPAINTED.some((part) => part in look);
   }
 
-  #takeCounters(links: readonly LinkCounters[]): void {
-    if (links.length === 0 && this.#load.size === 0) return;
-    this.#load = loadOf(links);
-    this.#loadStale = true;
+  #takeCounters(counters: Counters): void {
+    this.#loadStale ||= countOf(counters) > 0 || (this.#counters !== undefined && countOf(this.#counters) > 0);
+    this.#counters = counters;
   }
 
   #latency(from: number, to: number): number {
@@ -189,7 +188,8 @@ export class Painter {
     this.#tinted = this.#tintsOf(look, atMS);
     const measure = (text: string) => this.#measured(c, text);
     const tints = this.#tints(look, atMS);
-    this.#scene = buildScene({ ...look, mesh: this.#mesh, margin: MARGIN, tree: this.#treeShown(look), tints, load: this.#load, measure });
+    const load = this.#counters ? loadOf(this.#counters) : new Map<never, number>();
+    this.#scene = buildScene({ ...look, mesh: this.#mesh, margin: MARGIN, tree: this.#treeShown(look), tints, load, measure });
     paintStatic(c, this.#scene, look.theme, this.#sprites, view, sheetOf(look));
     const labels = packed(this.#scene.labels);
     this.#studio.tell({ tell: "labels", view, labels }, [labels.buffer]);
@@ -313,14 +313,4 @@ function prepared(surface: Surface, width: number, height: number, ratio: number
   const c = contextOf(surface);
   c.setTransform(ratio, 0, 0, ratio, margin * ratio, margin * ratio);
   return c;
-}
-
-/** The share of its rate that each link uses, 0 to 1; the busier direction counts. */
-function loadOf(links: readonly LinkCounters[]): Map<LinkKey, number> {
-  const load = new Map<LinkKey, number>();
-  for (const c of links) {
-    const key = linkKey(c.from, c.to);
-    load.set(key, Math.min(1, Math.max(load.get(key) ?? 0, c.utilisation_pct / 100)));
-  }
-  return load;
 }

@@ -106,3 +106,20 @@ describe("looking back", () => {
     expect(motion.dots(1050)[0]?.retry).toBe(true);
   });
 });
+
+it("shows the same however often and in whatever order moments are looked at", () => {
+  const motions = [new Motion(), new Motion()] as const;
+  const moments = [5, 40, 41, 20, 90, 90, 130, 60, 1000, 1100, 95];
+  for (const [i, atMS] of moments.entries()) {
+    const events = [`$${i}`, `$${i + 1}`].map((event, k) => ({ event, from: 0, to: 1 + k, path: [0, 1 + k], atMS: 10 * i + k, attempt: 1 }));
+    const arrivals = i % 2 ? [{ event: `$${i}`, from: 0, to: 1, atMS: 10 * i + 30, outcome: "accepted" }] : [];
+    for (const m of motions) m.add({ departures: events, arrivals, failures: [] }, () => 15);
+    motions[0].dots(atMS);
+    motions[0].rings(atMS);
+  }
+  for (const atMS of [...moments, 0, 2000]) {
+    expect(motions[0].dots(atMS)).toEqual(motions[1].dots(atMS));
+    expect(motions[0].rings(atMS)).toEqual(motions[1].rings(atMS));
+    expect(motions[0].visible(atMS)).toBe(motions[1].dots(atMS).length + motions[1].rings(atMS).length > 0);
+  }
+});

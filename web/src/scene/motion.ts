@@ -70,6 +70,10 @@ export class Motion {
   #flights: Flight[] = []; // in the order in which they were heard of
   readonly #open = new Map<string, Flight>(); // those that are not over
   #halos: Halo[] = [];
+  /** Those that may be seen at `#seenMS` or later: what is looked at runs on, and most of what is kept is over. */
+  #current: { flights: Flight[]; halos: Halo[] } = { flights: [], halos: [] };
+  #seenMS = -Infinity;
+  #fresh = false; // something was added or ended since
   #newestMS = -Infinity;
   #over = -Infinity; // the moment from which nothing of the past moves any more
   readonly last = new LastEvents();
@@ -93,7 +97,8 @@ export class Motion {
     this.#flights = [];
     this.#open.clear();
     this.#halos = [];
-    this.#newestMS = this.#over = -Infinity;
+    this.#current = { flights: [], halos: [] };
+    this.#seenMS = this.#newestMS = this.#over = -Infinity;
   }
 
   /** Whether anything is to be drawn at this time, or later. */
@@ -108,7 +113,8 @@ export class Motion {
 
   /** Whether anything is to be drawn at this time. */
   visible(atMS: number): boolean {
-    return this.#flights.some((f) => f.startMS <= atMS && !isOver(f, atMS)) || this.#halos.some((h) => h.startMS <= atMS && atMS < h.startMS + HALO_MS);
+    const { flights, halos } = this.#seen(atMS);
+    return flights.some((f) => f.startMS <= atMS) || halos.some((h) => h.startMS <= atMS);
   }
 
   /** When something begins after this time; undefined where nothing does. */
@@ -126,9 +132,9 @@ export class Motion {
 
   dots(nowMS: number): Dot[] {
     const dots: Dot[] = [];
-    for (const f of this.#flights) {
+    for (const f of this.#seen(nowMS).flights) {
       const age = nowMS - f.startMS;
-      if (age < 0 || isOver(f, nowMS)) continue;
+      if (age < 0) continue;
       dots.push({ event: f.event, place: placeAt(f.way, age), waiting: age >= duration(f.way), retry: f.retry });
     }
     return dots;
@@ -137,14 +143,28 @@ export class Motion {
   /** The newest halo of each server, and the newest of those where something failed. */
   rings(nowMS: number): Ring[] {
     const rings = new Map<number, Ring>();
-    for (const h of this.#halos) {
+    for (const h of this.#seen(nowMS).halos) {
       const age = (nowMS - h.startMS) / HALO_MS;
-      if (age < 0 || age >= 1) continue;
+      if (age < 0) continue;
       const key = h.failed ? -1 - h.server : h.server;
       const newest = rings.get(key);
       if (!newest || age < newest.age) rings.set(key, { server: h.server, event: h.event, age, failed: h.failed });
     }
     return [...rings.values()];
+  }
+
+  /** What is not over at a time: it moves, or begins later. */
+  #seen(atMS: number): { readonly flights: readonly Flight[]; readonly halos: readonly Halo[] } {
+    const from = atMS >= this.#seenMS ? this.#current : { flights: this.#flights, halos: this.#halos };
+    if (atMS !== this.#seenMS || this.#fresh) {
+      this.#current = {
+        flights: from.flights.filter((f) => !isOver(f, atMS)),
+        halos: from.halos.filter((h) => atMS < h.startMS + HALO_MS),
+      };
+      this.#seenMS = atMS;
+      this.#fresh = false;
+    }
+    return this.#current;
   }
 
   /** The event that each server had sent or processed last at a time, as far as it is known. */
@@ -165,6 +185,8 @@ export class Motion {
     const way = journey(nodes, latencyMS);
     const flight: Flight = { event: d.event, from: d.from, to: d.to, startMS: d.atMS, way, retry: d.attempt > 1, endMS: Infinity };
     this.#flights.push(flight);
+    this.#current.flights.push(flight);
+    this.#fresh = true;
     this.#open.set(key, flight);
     this.#newestMS = Math.max(this.#newestMS, d.atMS);
     this.last.set(d.from, d.event);
@@ -172,6 +194,8 @@ export class Motion {
 
   #halo(halo: Halo): void {
     this.#halos.push(halo);
+    this.#current.halos.push(halo);
+    this.#fresh = true;
     this.#newestMS = Math.max(this.#newestMS, halo.startMS);
     this.#over = Math.max(this.#over, halo.startMS + HALO_MS);
   }
@@ -180,6 +204,7 @@ export class Motion {
     const flight = this.#open.get(key);
     if (!flight) return;
     flight.endMS = atMS;
+    this.#fresh = true;
     this.#open.delete(key);
     this.#over = Math.max(this.#over, atMS);
   }
