@@ -125,6 +125,8 @@ func (s *streams) follow(ctx context.Context, conn *websocket.Conn) error {
 			err = session.roomsChanged()
 		case <-session.portsNext:
 			err = session.portsChanged()
+		case <-session.transportNext:
+			err = session.transportChanged()
 		case <-counters.C:
 			err = session.countersDue()
 		case <-pings.C:
@@ -214,6 +216,8 @@ type session struct {
 	portsNext <-chan struct{} // closed when ports have changed
 	events    eventWriter
 	counters  counterReader
+
+	transportNext <-chan struct{} // closed when the transport has changed
 }
 
 func newSession(v *v1, told *mesh.Snapshot, write func(Frame) error) *session {
@@ -237,13 +241,15 @@ func (s *session) snapshot() error {
 		s.rooms[r.ID] = r
 	}
 	s.ports, s.portsNext = s.v1.view.ports.all()
+	s.transportNext = s.v1.transports.Changed()
 	return s.write(Frame{Type: "snapshot", Snapshot: &SnapshotFrame{
-		Version:  s.told.Version,
-		Settings: settingsOf(s.told.Settings),
-		Servers:  s.v1.view.servers(s.told.Servers),
-		Links:    links(s.told),
-		Rooms:    roomsOf(rooms),
-		Kinds:    s.v1.mesh.Kinds(),
+		Version:   s.told.Version,
+		Settings:  settingsOf(s.told.Settings),
+		Transport: s.v1.transport(),
+		Servers:   s.v1.view.servers(s.told.Servers),
+		Links:     links(s.told),
+		Rooms:     roomsOf(rooms),
+		Kinds:     s.v1.mesh.Kinds(),
 	}})
 }
 
@@ -293,6 +299,12 @@ func (s *session) portsChanged() error {
 		return nil
 	}
 	return s.write(Frame{Type: "diff", Diff: &diff})
+}
+
+func (s *session) transportChanged() error {
+	s.transportNext = s.v1.transports.Changed()
+	transport := s.v1.transport()
+	return s.write(Frame{Type: "diff", Diff: &DiffFrame{Version: s.told.Version, Transport: &transport}})
 }
 
 // batch tells what was sent and received. A reader that lost some is told everything anew first: it may

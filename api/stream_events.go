@@ -52,6 +52,9 @@ func (w *eventWriter) frame(b telemetry.Batch, now time.Time) *EventsFrame {
 	for _, failed := range b.Failed {
 		f.Failed = append(f.Failed, w.failed(f, failed))
 	}
+	for _, g := range b.Carried {
+		f.Carried = append(f.Carried, w.carried(f, g))
+	}
 	return f
 }
 
@@ -102,6 +105,25 @@ func (w *eventWriter) received(f *EventsFrame, g telemetry.ReceivedGroup) Receiv
 		group.AtMS[i] = w.ms(by.At)
 		group.Basis[i] = string(by.Basis)
 		group.Outcome[i] = string(by.Outcome)
+	}
+	return group
+}
+
+func (w *eventWriter) carried(f *EventsFrame, g telemetry.CarriedGroup) CarriedGroup {
+	n := len(g.To)
+	group := CarriedGroup{
+		Event: w.event(f, g.Event), From: g.From, Transport: string(g.Transport),
+		To: make([]int, n), BytesThere: make([]int64, n), BytesBack: make([]int64, n), Headers: true,
+	}
+	for i, to := range g.To {
+		group.To[i], group.BytesThere[i], group.BytesBack[i] = to.To, to.Wire.There, to.Wire.Back
+		group.Headers = group.Headers && to.Wire.Headers
+		if to.Attempt > 1 && group.Attempt == nil {
+			group.Attempt = make([]int, n)
+			for j, other := range g.To {
+				group.Attempt[j] = other.Attempt
+			}
+		}
 	}
 	return group
 }

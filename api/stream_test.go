@@ -108,6 +108,12 @@ func TestStreamTelemetry(t *testing.T) {
 			h.hub.Publish(telemetry.Sent{At: now, Event: event, From: 0, To: to, Routes: routes, Attempt: to, Transport: telemetry.HTTPS})
 		}
 		h.hub.Publish(telemetry.Received{At: now, Event: event, From: 0, To: 1, Basis: telemetry.Processed, Outcome: telemetry.OutcomeAccepted})
+		for to := 1; to <= 2; to++ {
+			h.hub.Publish(telemetry.Carried{
+				At: now, Event: event, From: 0, To: to, Attempt: to, Transport: telemetry.HTTPS,
+				Wire: telemetry.Wire{There: int64(100 * to), Back: 50, Headers: to == 1},
+			})
+		}
 		h.hub.Publish(telemetry.Failed{At: now, Events: []*telemetry.Event{event}, From: 0, To: 7, Routes: routes, Attempt: 1, Reason: "no route"})
 	}
 	publish()
@@ -126,6 +132,12 @@ func TestStreamTelemetry(t *testing.T) {
 	}
 	if received := got.Received[0]; received.Event != "$a" || received.To[0] != 1 || received.Basis[0] != "processed" {
 		t.Errorf("received is %+v", received)
+	}
+	carried := []CarriedGroup{{
+		Event: "$a", From: 0, Transport: "https", To: []int{1, 2}, BytesThere: []int64{100, 200}, BytesBack: []int64{50, 50}, Attempt: []int{1, 2},
+	}}
+	if diff := cmp.Diff(carried, got.Carried); diff != "" {
+		t.Error(diff)
 	}
 	if failed := got.Failed[0]; failed.Path != -1 || failed.Reason != "no route" {
 		t.Errorf("failed is %+v", failed)

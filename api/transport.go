@@ -16,6 +16,8 @@ type Transports interface {
 	Set(gateway.Choice)
 	Below() link.BitRate
 	SetBelow(link.BitRate) error
+	// Changed returns a channel that is closed with the next change.
+	Changed() <-chan struct{}
 }
 
 // Transport is how the requests of servers travel.
@@ -28,7 +30,9 @@ type Transport struct {
 func (v *v1) registerTransport(api huma.API) {
 	const tag = "settings"
 	huma.Register(api, operation("get-transport", http.MethodGet, "/transport", tag, "How servers talk to each other", ""),
-		func(context.Context, *nothing) (*result[Transport], error) { return v.transport(), nil })
+		func(context.Context, *nothing) (*result[Transport], error) {
+			return &result[Transport]{Body: v.transport()}, nil
+		})
 	huma.Register(api, operation("put-transport", http.MethodPut, "/transport", tag, "Change how servers talk to each other",
 		"Holds for requests from now on. Containers whose gateway is not observed, or absent, talk HTTPS whatever is chosen. Each "+
 			"event of the stream says which transport it took."),
@@ -43,11 +47,11 @@ func (v *v1) registerTransport(api huma.API) {
 				}
 			}
 			v.transports.Set(choice)
-			return v.transport(), nil
+			return &result[Transport]{Body: v.transport()}, nil
 		})
 }
 
-func (v *v1) transport() *result[Transport] {
+func (v *v1) transport() Transport {
 	below := Bandwidth(v.transports.Below())
-	return &result[Transport]{Body: Transport{Transport: string(v.transports.Choice()), Below: &below}}
+	return Transport{Transport: string(v.transports.Choice()), Below: &below}
 }

@@ -33,3 +33,22 @@ func TestTransportIsChangedLive(t *testing.T) {
 		t.Errorf("answered %d %s", status, answer)
 	}
 }
+
+func TestTransportIsOnTheStream(t *testing.T) {
+	h := newHarness(t)
+	r := h.stream()
+	if got := r.next(anything).Snapshot.Transport; got.Transport != "https" || got.Below == nil {
+		t.Errorf("the snapshot says %+v", got)
+	}
+	h.must("PUT", "/api/v1/transport", `{"transport":"auto","below":64000}`, nil)
+	r.next(func(f Frame) bool {
+		if f.Diff == nil || f.Diff.Transport == nil {
+			return false
+		}
+		told := f.Diff.Transport // the rate and the choice may be told one after the other
+		return told.Transport == "auto" && told.Below != nil && *told.Below == 64000
+	})
+	if got := h.stream().next(anything).Snapshot.Transport; got.Transport != "auto" {
+		t.Errorf("a later snapshot says %+v", got)
+	}
+}

@@ -129,23 +129,25 @@ type Frame struct {
 
 // SnapshotFrame is the whole mesh.
 type SnapshotFrame struct {
-	Version  uint64   `json:"version"`
-	Settings Settings `json:"settings"`
-	Servers  []Server `json:"servers"`
-	Links    []Link   `json:"links"`
-	Rooms    []Room   `json:"rooms"`
+	Version   uint64    `json:"version"`
+	Settings  Settings  `json:"settings"`
+	Transport Transport `json:"transport"`
+	Servers   []Server  `json:"servers"`
+	Links     []Link    `json:"links"`
+	Rooms     []Room    `json:"rooms"`
 	// Kinds are the kinds of server that can be added here, the default first.
 	Kinds []string `json:"kinds"`
 }
 
 // DiffFrame is what changed since the version before. Lists hold whole resources.
 type DiffFrame struct {
-	Version      uint64    `json:"version"`
-	Settings     *Settings `json:"settings,omitempty"`
-	Servers      []Server  `json:"servers,omitempty"`       // added or changed; gone servers have that state
-	Links        []Link    `json:"links,omitempty"`         // added or changed
-	RemovedLinks [][2]int  `json:"removed_links,omitempty"` // a, b
-	Rooms        []Room    `json:"rooms,omitempty"`         // added or changed
+	Version      uint64     `json:"version"`
+	Settings     *Settings  `json:"settings,omitempty"`
+	Transport    *Transport `json:"transport,omitempty"`
+	Servers      []Server   `json:"servers,omitempty"`       // added or changed; gone servers have that state
+	Links        []Link     `json:"links,omitempty"`         // added or changed
+	RemovedLinks [][2]int   `json:"removed_links,omitempty"` // a, b
+	Rooms        []Room     `json:"rooms,omitempty"`         // added or changed
 }
 
 // EventsFrame is telemetry: what was sent and received since the frame before, grouped by event.
@@ -160,6 +162,8 @@ type EventsFrame struct {
 	Sent     []SentGroup     `json:"sent,omitempty"`
 	Received []ReceivedGroup `json:"received,omitempty"`
 	Failed   []FailedTxn     `json:"failed,omitempty"`
+	// Carried is what exchanges took on the wire that are over.
+	Carried []CarriedGroup `json:"carried,omitempty"`
 	// Lost is how many notifications were lost because this reader did not keep up.
 	Lost uint64 `json:"lost,omitempty"`
 }
@@ -200,6 +204,22 @@ type ReceivedGroup struct {
 	AtMS    []float64 `json:"at_ms"`
 	Basis   []string  `json:"basis"`   // "processed" or "accepted"
 	Outcome []string  `json:"outcome"` // "accepted", "soft_failed" or "rejected"
+}
+
+// CarriedGroup is what one event took on the wire from one server to several others: its share, by length, of what each
+// transaction took with all that belongs to it, handshakes and answers included. To, BytesThere and BytesBack have the same
+// length. An event that is sent again is told of again.
+type CarriedGroup struct {
+	Event     string `json:"event"`
+	From      int    `json:"from"`
+	Transport string `json:"transport"`
+	To        []int  `json:"to"`
+	// BytesThere left From, repetitions included; BytesBack reached it: what was lost on its way back is not known.
+	BytesThere []int64 `json:"bytes_there"`
+	BytesBack  []int64 `json:"bytes_back"`
+	// Headers tells whether those of TCP, UDP and IP are counted. Where they are not, it is the TLS records alone.
+	Headers bool  `json:"headers"`
+	Attempt []int `json:"attempt,omitempty"` // absent where all are first attempts
 }
 
 // FailedTxn is a transaction that did not arrive.

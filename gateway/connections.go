@@ -4,6 +4,9 @@ import (
 	"container/list"
 	"net"
 	"sync"
+	"sync/atomic"
+
+	"meshsim/telemetry"
 )
 
 // Connections bounds how many connections the gateways of a process keep open, because those that idle are what a large
@@ -76,10 +79,28 @@ func (c *Connections) opened(conn net.Conn) net.Conn {
 	})}
 }
 
-// countedConn is a connection that Connections counts.
+// countedConn is a connection that Connections counts, and of which is known what it takes on the wire (wire.go).
 type countedConn struct {
 	net.Conn
 	closed func()
+
+	written, read atomic.Int64
+	claiming      sync.Mutex // guards claimed
+	claimed       telemetry.Wire
+}
+
+// Read implements net.Conn.
+func (c *countedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.written.Add(int64(n))
+	return n, err
 }
 
 // Close implements net.Conn.

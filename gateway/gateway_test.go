@@ -241,8 +241,8 @@ func TestTransactionCrossesAndIsReported(t *testing.T) {
 		if !strings.Contains(string(got), string(raw)) {
 			t.Errorf("the handler got %s, without %s", got, raw)
 		}
-		if len(w.notes.all) != 1 {
-			t.Fatalf("%d notifications, want 1: %v", len(w.notes.all), w.notes.all)
+		if len(w.notes.all) != 2 {
+			t.Fatalf("%d notifications, want that it was sent and what it took: %v", len(w.notes.all), w.notes.all)
 		}
 		sent := w.notes.all[0].(telemetry.Sent)
 		if want := eventID(t, raw, "11"); sent.Event.ID != want {

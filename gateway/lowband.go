@@ -88,12 +88,15 @@ func (g *Gateway) transportTo(name string, path Path) telemetry.Transport {
 
 // exchangeLowband is exchange over the low-bandwidth transport. The time allowed begins again with every datagram that
 // brings the exchange forward.
-func (g *Gateway) exchangeLowband(req *http.Request, body []byte, name string, path Path) (*http.Response, error) {
+func (g *Gateway) exchangeLowband(req *http.Request, body []byte, name string, path Path, seen *sending) (*http.Response, error) {
 	limit := g.newDeadline(req.Context(), path, int64(len(body)))
 	defer limit.stop()
 	limit.allow(path.answerTimeout(limit.bytes))
 	ctx := coap.WithProgress(limit.ctx, func() { limit.allow(path.progressTimeout()) })
-	resp, err := g.lowband.RoundTrip(toServer(ctx, req, body, name))
+	var took lowband.Meter
+	resp, err := g.lowband.RoundTrip(toServer(lowband.WithMeter(ctx, &took), req, body, name))
+	there, back := took.Wire()
+	seen.carried(telemetry.Wire{There: there, Back: back, Headers: true})
 	if err != nil {
 		return nil, explain(name, limit.cause(err))
 	}

@@ -268,6 +268,10 @@ func TestProxyReportsEvents(t *testing.T) {
 			t.Error("the tunnel is open after the peer closed")
 		}
 		synctest.Wait()
+		carried, _ := carriedIn(w.notes)
+		if len(carried) != 3 || carried[0].Wire.There < carried[1].Wire.There+500 || carried[2].Attempt != 3 || carried[2].Wire.Back > 50 {
+			t.Errorf("with the handshake, on a warm connection, and without an answer: %+v", carried)
+		}
 		var got []string
 		for _, n := range w.notes.all {
 			switch n := n.(type) {

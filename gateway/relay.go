@@ -45,6 +45,7 @@ func (r *relay) run() {
 	r.requests(pending)
 	err := <-answered
 	for w := range pending {
+		w.seen.carried(claimWire(r.far))
 		w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: err})
 	}
 }
@@ -111,7 +112,9 @@ func (r *relay) answers(pending <-chan waiting) error {
 		}
 		select {
 		case w := <-pending:
-			if err := answer(w, from, to); err != nil {
+			err := answer(w, from, to)
+			w.seen.carried(claimWire(r.far))
+			if err != nil {
 				w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: err})
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -75,7 +76,7 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 		g.cfg.Connections.used(g)
 	}
 	seen.sent()
-	resp, err := exchange(req, body, name, path)
+	resp, err := exchange(req, body, name, path, seen)
 	if err != nil {
 		seen.failed(err)
 		return nil, err
@@ -84,18 +85,22 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// exchange sends a request and returns its answer, both within the time that the path allows.
-func (g *Gateway) exchange(req *http.Request, body []byte, name string, path Path) (*http.Response, error) {
+// exchange sends a request and returns its answer, both within the time that the path allows. What it took on the wire is
+// reported when the answer was read.
+func (g *Gateway) exchange(req *http.Request, body []byte, name string, path Path, seen *sending) (*http.Response, error) {
 	limit := g.newDeadline(req.Context(), path, int64(len(body)))
 	limit.allow(path.answerTimeout(limit.bytes))
-	out := outgoing(limit.ctx, req, body, name)
+	var used carriers
+	out := outgoing(httptrace.WithClientTrace(limit.ctx, used.trace()), req, body, name)
 	resp, err := g.transport.RoundTrip(out)
 	if err != nil {
 		limit.stop()
+		seen.carried(used.claim())
 		return nil, explain(name, limit.cause(err))
 	}
 	limit.allow(path.progressTimeout())
-	resp.Body = &answerBody{ReadCloser: resp.Body, limit: limit, to: name}
+	over := sync.OnceFunc(func() { seen.carried(used.claim()) })
+	resp.Body = &answerBody{ReadCloser: resp.Body, limit: limit, to: name, over: over}
 	resp.Request = req
 	return resp, nil
 }
@@ -190,6 +195,7 @@ type answerBody struct {
 	io.ReadCloser
 	limit *deadline
 	to    string
+	over  func() // may be called several times
 }
 
 func (b *answerBody) Read(p []byte) (int, error) {
@@ -201,6 +207,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	b.limit.stop()
+	b.over()
 	if err == io.EOF {
 		return n, io.EOF
 	}
@@ -209,6 +216,7 @@ func (b *answerBody) Read(p []byte) (int, error) {
 
 func (b *answerBody) Close() error {
 	b.limit.stop()
+	b.over()
 	return b.ReadCloser.Close()
 }
 

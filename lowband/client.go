@@ -69,6 +69,8 @@ func (e *Endpoint) try(ctx context.Context, name string, req shorthand.Request) 
 		return shorthand.Response{}, err
 	}
 	defer e.finish(t)
+	ctx, counted := t.metered(ctx)
+	defer counted()
 	res, err := e.tryIn(ctx, t, req)
 	if refused := e.refused(t); err != nil && refused != nil {
 		return res, fmt.Errorf("lowband: session with %s: %w", name, refused)

@@ -3,6 +3,7 @@ package lowband
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"meshsim/lowband/channel"
@@ -17,6 +18,9 @@ type talk struct {
 	session *channel.Session
 	coap    *coap.Association
 	table   *shorthand.Table
+
+	claiming sync.Mutex // guards claimed
+	claimed  struct{ sent, received int64 }
 
 	// Guarded by Endpoint.mu.
 	requests int   // of this end, under way

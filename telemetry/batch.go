@@ -7,6 +7,7 @@ type Batch struct {
 	Sent     []SentGroup     // in the order in which each group began
 	Received []ReceivedGroup // likewise
 	Failed   []Failed
+	Carried  []CarriedGroup // in the order in which each group began
 	// Lost is how many notifications this subscriber lost since the batch it got before: it did not keep up,
 	// or more came in than the hub holds.
 	Lost uint64
@@ -43,7 +44,23 @@ type ReceivedBy struct {
 	Outcome  Outcome
 }
 
-// sentKey is what the members of a SentGroup have in common.
+// CarriedGroup is one event and what it took on the wire from one server to several others.
+type CarriedGroup struct {
+	Event     *Event
+	From      int
+	Transport Transport
+	To        []CarriedTo
+}
+
+// CarriedTo is one destination of a [CarriedGroup]; see [Carried].
+type CarriedTo struct {
+	At      time.Time
+	To      int
+	Attempt int
+	Wire    Wire
+}
+
+// sentKey is what the members of a SentGroup have in common, or of a CarriedGroup.
 type sentKey struct {
 	event     string
 	from      int
@@ -55,12 +72,13 @@ type grouping struct {
 	batch    Batch
 	sent     map[sentKey]int // place in batch.Sent
 	received map[string]int  // by event id: place in batch.Received
+	carried  map[sentKey]int // place in batch.Carried
 }
 
 // group makes a batch. Notifications of one event need not share its description: each homeserver of a mesh
 // may have decoded the event by itself.
 func group(notifications []Notification) Batch {
-	g := grouping{sent: make(map[sentKey]int), received: make(map[string]int)}
+	g := grouping{sent: make(map[sentKey]int), received: make(map[string]int), carried: make(map[sentKey]int)}
 	for _, n := range notifications {
 		switch n := n.(type) {
 		case Sent:
@@ -69,6 +87,8 @@ func group(notifications []Notification) Batch {
 			g.addReceived(n)
 		case Failed:
 			g.batch.Failed = append(g.batch.Failed, n)
+		case Carried:
+			g.addCarried(n)
 		}
 	}
 	return g.batch
@@ -95,4 +115,16 @@ func (g *grouping) addReceived(r Received) {
 	}
 	by := &g.batch.Received[i].By
 	*by = append(*by, ReceivedBy{At: r.At, From: r.From, To: r.To, Basis: r.Basis, Outcome: r.Outcome})
+}
+
+func (g *grouping) addCarried(c Carried) {
+	key := sentKey{event: c.Event.ID, from: c.From, transport: c.Transport}
+	i, known := g.carried[key]
+	if !known {
+		i = len(g.batch.Carried)
+		g.carried[key] = i
+		g.batch.Carried = append(g.batch.Carried, CarriedGroup{Event: c.Event, From: c.From, Transport: c.Transport})
+	}
+	to := &g.batch.Carried[i].To
+	*to = append(*to, CarriedTo{At: c.At, To: c.To, Attempt: c.Attempt, Wire: c.Wire})
 }

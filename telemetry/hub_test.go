@@ -44,6 +44,10 @@ func TestBatchIsGroupedByEventAndSender(t *testing.T) {
 		h.Publish(received("$a", 0, 1))
 		h.Publish(received("$a", 0, 2))
 		h.Publish(Failed{From: 0, To: 9, Reason: "nobody is there"})
+		for to := 1; to <= 2; to++ {
+			h.Publish(Carried{Event: &Event{ID: "$a"}, From: 0, To: to, Transport: HTTPS, Wire: Wire{There: int64(to)}})
+		}
+		h.Publish(Carried{Event: &Event{ID: "$a"}, From: 0, To: 1, Transport: Lowband, Attempt: 2})
 
 		b := next(t, s)
 		if len(b.Sent) != 3 || len(b.Sent[0].To) != 3 || b.Sent[2].From != 1 {
@@ -55,7 +59,42 @@ func TestBatchIsGroupedByEventAndSender(t *testing.T) {
 		if len(b.Failed) != 1 || b.Failed[0].To != 9 {
 			t.Errorf("failed: %+v", b.Failed)
 		}
+		if len(b.Carried) != 2 || len(b.Carried[0].To) != 2 || b.Carried[0].To[1].Wire.There != 2 || b.Carried[1].To[0].Attempt != 2 {
+			t.Errorf("carried groups: %+v", b.Carried)
+		}
 	})
+}
+
+func TestSharesAddUpToTheWhole(t *testing.T) {
+	whole := Wire{There: 1001, Back: 7, Headers: true}
+	for _, c := range []struct {
+		name  string
+		bytes []int
+		there []int64
+	}{
+		{"one", []int{500}, []int64{1001}},
+		{"in-proportion", []int{300, 100, 100}, []int64{600, 200, 201}},
+		{"of-no-length", []int{0, 0}, []int64{500, 501}},
+		{"none", nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var events []*Event
+			for _, n := range c.bytes {
+				events = append(events, &Event{Bytes: n})
+			}
+			var there []int64
+			var back int64
+			for _, s := range whole.Shares(events) {
+				there, back = append(there, s.There), back+s.Back
+				if !s.Headers {
+					t.Error("a share forgot what was counted")
+				}
+			}
+			if !slices.Equal(there, c.there) || len(events) > 0 && back != whole.Back {
+				t.Errorf("there %v, want %v; back %d of %d", there, c.there, back, whole.Back)
+			}
+		})
+	}
 }
 
 func TestTransportsAreToldApart(t *testing.T) {

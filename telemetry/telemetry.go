@@ -86,12 +86,58 @@ type Failed struct {
 	Reason   string // one sentence
 }
 
-// A Notification is one of [Sent], [Received] and [Failed].
+// Carried reports what Event's part in a transaction took on the wire, once the exchange is over, whether it succeeded or
+// not. An exchange that is repeated is reported each time.
+type Carried struct {
+	At        time.Time
+	Event     *Event
+	From, To  int // server ids, of who sent the transaction and to whom
+	Attempt   int
+	Transport Transport
+	Wire      Wire
+}
+
+// Wire is how much crossed the network in an exchange, in bytes, as counted where the request was sent: there is what left
+// that server, repetitions and acknowledgements included, back is what reached it; what was lost on the way back is not
+// in it. The exchange that opens a connection or a session has its handshake, too, and an acknowledgement that follows an
+// exchange counts for the next one of its connection.
+type Wire struct {
+	There, Back int64
+	// Headers tells whether those of TCP, UDP and IP are in it. Connections of the kernel do not tell; there it is the TLS
+	// records alone.
+	Headers bool
+}
+
+// Shares divides what an exchange took among the events that it carried, in proportion to the length of their JSON. The
+// shares add up to the whole, of which what belongs to no event (EDUs, signatures, answers, handshakes) is a part.
+func (w Wire) Shares(events []*Event) []Wire {
+	var all int64
+	for _, e := range events {
+		all += int64(e.Bytes)
+	}
+	shares := make([]Wire, len(events))
+	var before, there, back int64
+	for i, e := range events {
+		before += int64(e.Bytes)
+		part := func(whole int64) int64 {
+			if all == 0 {
+				return whole * int64(i+1) / int64(len(events))
+			}
+			return whole * before / all
+		}
+		shares[i] = Wire{There: part(w.There) - there, Back: part(w.Back) - back, Headers: w.Headers}
+		there, back = part(w.There), part(w.Back)
+	}
+	return shares
+}
+
+// A Notification is one of [Sent], [Received], [Failed] and [Carried].
 type Notification interface{ notification() }
 
 func (Sent) notification()     {}
 func (Received) notification() {}
 func (Failed) notification()   {}
+func (Carried) notification()  {}
 
 // Publisher is what observers are given. Publish never blocks and is safe for concurrent use.
 type Publisher interface {

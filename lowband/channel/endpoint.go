@@ -441,6 +441,6 @@ func (s *Session) repeatWelcome(from net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.welcome != nil {
-		s.endpoint.write(s.welcome, from)
+		s.writeLocked(s.welcome)
 	}
 }

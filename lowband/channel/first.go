@@ -207,6 +207,7 @@ func (s *Session) shown(b []byte, from net.Addr) {
 		return
 	}
 	s.mu.Lock()
+	s.readLocked(b)
 	switch {
 	case s.ended || s.handshake == nil || s.hello == nil:
 		s.mu.Unlock()
@@ -256,7 +257,7 @@ func (s *Session) introduce() {
 	}
 	s.establishLocked(in, out)
 	s.hello, s.unanswered = b, true
-	s.endpoint.write(b, s.addr)
+	s.writeLocked(b)
 }
 
 // confirmedLocked notes that the peer has the third message; what has waited for that follows.
@@ -284,7 +285,7 @@ func (s *Session) doubted() {
 		return
 	}
 	s.probe = handshake
-	s.endpoint.write(b, s.addr)
+	s.writeLocked(b)
 }
 
 // compare ends the session if the peer's key, which it shows, is not the one it was known by.

@@ -78,6 +78,31 @@ type Session struct {
 	ended      bool
 	receive    func([]byte)
 	lost       func(error)
+	traffic    Traffic
+}
+
+// Traffic is what a session has sent and received, handshakes and repetitions included: datagrams, and the bytes in them.
+type Traffic struct {
+	Sent, SentBytes         uint64
+	Received, ReceivedBytes uint64
+}
+
+// Traffic returns what the session has sent and received.
+func (s *Session) Traffic() Traffic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.traffic
+}
+
+func (s *Session) writeLocked(datagram []byte) {
+	s.traffic.Sent++
+	s.traffic.SentBytes += uint64(len(datagram))
+	s.endpoint.write(datagram, s.addr)
+}
+
+func (s *Session) readLocked(datagram []byte) {
+	s.traffic.Received++
+	s.traffic.ReceivedBytes += uint64(len(datagram))
 }
 
 // Peer returns the peer's static key, the zero key before it was met.
@@ -150,7 +175,7 @@ func (s *Session) dataLocked(datagram []byte) {
 	b = append(b, kindData)
 	b = binary.BigEndian.AppendUint16(b, uint16(s.remote))
 	b = binary.BigEndian.AppendUint16(b, uint16(s.out.next))
-	s.endpoint.write(s.out.seal(b, b[:dataHeader:dataHeader], datagram), s.addr)
+	s.writeLocked(s.out.seal(b, b[:dataHeader:dataHeader], datagram))
 }
 
 // greetLocked sends the first message of the handshake, or sends it again when the caller sends again what it waits
@@ -165,10 +190,10 @@ func (s *Session) greetLocked(datagram []byte) {
 	}
 	switch {
 	case repeated:
-		s.endpoint.write(s.hello, s.addr)
+		s.writeLocked(s.hello)
 	case len(s.queue) < maxQueued:
 		if len(s.queue) == 0 && s.early == nil {
-			s.endpoint.write(s.hello, s.addr)
+			s.writeLocked(s.hello)
 		}
 		s.queue = append(s.queue, bytes.Clone(datagram))
 	}
@@ -212,7 +237,7 @@ func (s *Session) welcomeLocked(datagram []byte) {
 	}
 	s.welcome = b
 	s.establishLocked(in, out)
-	s.endpoint.write(b, s.addr)
+	s.writeLocked(b)
 }
 
 func (s *Session) establishLocked(in, out *noise.CipherState) {
@@ -234,6 +259,7 @@ func (s *Session) welcomed(datagram []byte, from net.Addr) {
 		s.mu.Unlock()
 		return
 	}
+	s.readLocked(datagram)
 	payload, out, in, err := s.handshake.ReadMessage(nil, datagram[welcomeHeader:])
 	if err != nil || len(payload) < 1 {
 		s.endpoint.count.refused.Add(1)
@@ -259,6 +285,7 @@ func (s *Session) data(datagram []byte, from net.Addr) {
 		s.mu.Unlock()
 		return
 	}
+	s.readLocked(datagram)
 	header := datagram[:dataHeader:dataHeader]
 	plain, newest := s.in.open(binary.BigEndian.Uint16(header[1+idLen:]), header, datagram[dataHeader:])
 	if plain == nil {

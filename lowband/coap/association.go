@@ -56,12 +56,17 @@ type Stats struct {
 	Sent          uint64 // datagrams, repetitions counted
 	Retransmitted uint64 // of them, repetitions because an acknowledgement did not come
 	Received      uint64
+	SentBytes     uint64 // of all of them, as they are handed to Config.Send
+	ReceivedBytes uint64
 	Duplicates    uint64 // received again and answered from memory
 	Malformed     uint64 // no CoAP, or CoAP that makes no sense here
 	Refused       uint64 // requests beyond what is handled at once
 }
 
-type counters struct{ sent, retransmitted, received, duplicates, malformed, refused atomic.Uint64 }
+type counters struct {
+	sent, retransmitted, received, duplicates, malformed, refused atomic.Uint64
+	sentBytes, receivedBytes                                      atomic.Uint64
+}
 
 // Association is one end of a conversation. It is safe for concurrent use.
 //
@@ -137,6 +142,7 @@ func (a *Association) Close() {
 func (a *Association) Stats() Stats {
 	return Stats{
 		Sent: a.count.sent.Load(), Retransmitted: a.count.retransmitted.Load(), Received: a.count.received.Load(),
+		SentBytes: a.count.sentBytes.Load(), ReceivedBytes: a.count.receivedBytes.Load(),
 		Duplicates: a.count.duplicates.Load(), Malformed: a.count.malformed.Load(), Refused: a.count.refused.Load(),
 	}
 }
@@ -147,6 +153,7 @@ const maxOptions = 64
 // Receive takes a datagram from the peer. It does not keep the slice.
 func (a *Association) Receive(datagram []byte) {
 	a.count.received.Add(1)
+	a.count.receivedBytes.Add(uint64(len(datagram)))
 	m := message.Message{Options: make(message.Options, 0, maxOptions)}
 	if _, err := coder.DefaultCoder.Decode(append([]byte(nil), datagram...), &m); err != nil {
 		a.count.malformed.Add(1)
@@ -161,7 +168,7 @@ func (a *Association) Receive(datagram []byte) {
 	case m.Type == message.Acknowledgement:
 		a.acknowledgedLocked(&m, len(datagram))
 	case m.Type == message.Reset:
-		a.resetLocked(&m)
+		a.resetLocked(&m, len(datagram))
 	case m.Code == codes.Empty: // a ping (RFC 7252, section 4.3)
 		a.emitLocked(message.Message{Type: message.Reset, Code: codes.Empty, MessageID: m.MessageID})
 	case isRequest(m.Code):
@@ -206,6 +213,7 @@ func (a *Association) emitLocked(m message.Message) []byte {
 // sendLocked sends a datagram and returns when it will have left.
 func (a *Association) sendLocked(datagram []byte) time.Time {
 	a.count.sent.Add(1)
+	a.count.sentBytes.Add(uint64(len(datagram)))
 	path := a.cfg.Path()
 	left := a.lineOf(path).send(path.wire(len(datagram)))
 	a.cfg.Send(datagram)

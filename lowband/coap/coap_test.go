@@ -82,10 +82,11 @@ func TestSlowLinkOneRoundTrip(t *testing.T) {
 					}
 					t.Log(time.Since(begin))
 				}
-				want := Stats{Sent: 5, Received: 5}
+				want := Stats{Sent: 5, Received: 5, SentBytes: 5 * 306, ReceivedBytes: 5 * 26}
 				if diff := cmp.Diff(want, client.Stats()); diff != "" {
 					t.Errorf("client (-want +got):\n%s", diff)
 				}
+				want.SentBytes, want.ReceivedBytes = want.ReceivedBytes, want.SentBytes
 				if diff := cmp.Diff(want, server.Stats()); diff != "" {
 					t.Errorf("server (-want +got):\n%s", diff)
 				}

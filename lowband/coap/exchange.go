@@ -29,6 +29,7 @@ type exchange struct {
 	inWindow bool
 	answered bool         // an answer is expected, besides the acknowledgement
 	done     chan outcome // of one
+	passed   func(sent bool, length int)
 }
 
 type outcome struct {
@@ -61,7 +62,7 @@ func (a *Association) confirm(ctx context.Context, m message.Message, reply int,
 		a.mu.Unlock()
 		return nil, ErrClosed
 	}
-	e := a.beginLocked(m, reply, answered)
+	e := a.beginLocked(m, reply, answered, meterOf(ctx))
 	a.mu.Unlock()
 	defer a.forget(e)
 	select {
@@ -77,10 +78,11 @@ func (a *Association) confirm(ctx context.Context, m message.Message, reply int,
 	}
 }
 
-func (a *Association) beginLocked(m message.Message, reply int, answered bool) *exchange {
+func (a *Association) beginLocked(m message.Message, reply int, answered bool, passed func(bool, int)) *exchange {
 	path := a.cfg.Path()
 	e := &exchange{
 		reply: path.wire(reply), line: a.lineOf(path), answered: answered, inWindow: true, done: make(chan outcome, 1), begun: time.Now(),
+		passed: passed,
 	}
 	e.line.expect(e.reply)
 	e.mid = a.nextMIDLocked()
@@ -103,6 +105,7 @@ func (a *Association) beginLocked(m message.Message, reply int, answered bool) *
 func (a *Association) tryLocked(e *exchange) {
 	e.tries++
 	setup := a.cfg.Path().Setup
+	e.passed(true, len(e.datagram))
 	left := a.sendLocked(e.datagram)
 	if e.tries == 1 {
 		e.left = left
@@ -149,6 +152,7 @@ func (a *Association) acknowledgedLocked(m *message.Message, size int) {
 	if e == nil {
 		return // of an exchange that is over
 	}
+	e.passed(false, size)
 	if m.Code != codes.Empty && (!e.answered || string(m.Token) != string(e.token)) {
 		a.count.malformed.Add(1)
 		return
@@ -176,8 +180,9 @@ func (a *Association) leaveLocked(e *exchange) {
 	}
 }
 
-func (a *Association) resetLocked(m *message.Message) {
+func (a *Association) resetLocked(m *message.Message, size int) {
 	if e := a.byMID[uint16(m.MessageID)]; e != nil {
+		e.passed(false, size)
 		e.finish(outcome{err: ErrReset})
 	}
 }
@@ -188,9 +193,15 @@ func (a *Association) responseLocked(m *message.Message, size int) {
 	watch := a.watches[string(m.Token)]
 	mid := uint16(m.MessageID)
 	known := a.seen.find(mid)
+	passed := func(bool, int) {}
+	if e != nil {
+		passed = e.passed
+	}
+	passed(false, size)
 	switch {
 	case m.Type == message.Confirmable && known != nil && known.reply != nil:
 		a.count.duplicates.Add(1)
+		passed(true, len(known.reply))
 		a.sendLocked(known.reply)
 		return
 	case e == nil && watch == nil && m.Type == message.Confirmable:
@@ -202,6 +213,7 @@ func (a *Association) responseLocked(m *message.Message, size int) {
 	if m.Type == message.Confirmable {
 		reply := a.emitLocked(message.Message{Type: message.Acknowledgement, Code: codes.Empty, MessageID: m.MessageID})
 		a.seen.add(mid).reply = reply
+		passed(true, len(reply))
 	}
 	if e == nil {
 		watch.notedLocked(m)

@@ -29,6 +29,14 @@ type ledger struct {
 	over     map[telemetry.Transport]int
 	sent     int
 	failed   int
+	carried  func(telemetry.Carried) // nil for nobody
+}
+
+// follow tells f what is carried from now on.
+func (l *ledger) follow(f func(telemetry.Carried)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.carried = f
 }
 
 func (l *ledger) Publish(n telemetry.Notification) {
@@ -40,6 +48,10 @@ func (l *ledger) Publish(n telemetry.Notification) {
 		l.over[n.Transport]++
 	case telemetry.Failed:
 		l.failed++
+	case telemetry.Carried:
+		if l.carried != nil {
+			l.carried(n)
+		}
 	case telemetry.Received:
 		if l.received[n.Event.ID] == nil {
 			l.received[n.Event.ID] = make(map[int]bool)

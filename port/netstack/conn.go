@@ -52,7 +52,12 @@ func (h *Host) dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, e
 	entry, writable := waiter.NewChannelEntry(waiter.WritableEvents)
 	queue.EventRegister(&entry)
 	defer queue.EventUnregister(&entry)
-	if tcpErr := connect(ctx, endpoint, local, address, writable); tcpErr != nil {
+	counted, forget, tcpErr := h.bind(endpoint, local, address)
+	if tcpErr == nil {
+		tcpErr = connect(ctx, endpoint, address, writable)
+	}
+	if tcpErr != nil {
+		forget()
 		endpoint.Close()
 		if err := ctx.Err(); err != nil {
 			return fail(err)
@@ -60,14 +65,25 @@ func (h *Host) dialTCP(ctx context.Context, address netip.AddrPort) (net.Conn, e
 		return fail(toError(tcpErr))
 	}
 	tuneConn(endpoint)
-	return gonet.NewTCPConn(&queue, endpoint), nil
+	return &meteredConn{TCPConn: gonet.NewTCPConn(&queue, endpoint), meter: counted, forget: forget}, nil
 }
 
-// connect binds and connects endpoint and waits for the outcome or the end of ctx.
-func connect(ctx context.Context, endpoint tcpip.Endpoint, local netip.Addr, to netip.AddrPort, writable <-chan struct{}) tcpip.Error {
+// bind gives endpoint an address and a port, and counts the packets between these and to until forget is called.
+func (h *Host) bind(endpoint tcpip.Endpoint, local netip.Addr, to netip.AddrPort) (counted *meter, forget func(), err tcpip.Error) {
+	forget = func() {}
 	if err := endpoint.Bind(toFull(netip.AddrPortFrom(local, 0))); err != nil {
-		return err
+		return nil, forget, err
 	}
+	bound, err := endpoint.GetLocalAddress()
+	if err != nil {
+		return nil, forget, err
+	}
+	counted, forget = h.stack.link.meters.add(flow{local: netip.AddrPortFrom(local, bound.Port), remote: to})
+	return counted, forget, nil
+}
+
+// connect connects endpoint and waits for the outcome or the end of ctx.
+func connect(ctx context.Context, endpoint tcpip.Endpoint, to netip.AddrPort, writable <-chan struct{}) tcpip.Error {
 	err := endpoint.Connect(toFull(to))
 	if _, started := err.(*tcpip.ErrConnectStarted); !started {
 		return err

@@ -25,6 +25,7 @@ const maxSuperpacket = 1<<16 - 1
 type linkEndpoint struct {
 	mtu     uint32
 	network map[tcpip.NetworkProtocolNumber]stack.NetworkEndpoint // set once, before the first host
+	meters  meters
 
 	mu         sync.RWMutex // guards what follows
 	dispatcher stack.NetworkDispatcher
@@ -83,6 +84,7 @@ func (l *linkEndpoint) WritePackets(list stack.PacketBufferList) (int, tcpip.Err
 			return sent, &tcpip.ErrClosedForSend{}
 		}
 		one[0] = toPacket(pkt)
+		l.meters.sentPacket(one[0])
 		sender.Send(one[:])
 		sent++
 	}
@@ -128,6 +130,7 @@ func (l *linkEndpoint) deliver(p fabric.Packet) {
 		fabric.Free(p.Data)
 		return
 	}
+	l.meters.receivedPacket(p)
 	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(p.Data)})
 	defer pkt.DecRef()
 	fabric.Free(p.Data)

@@ -318,8 +318,29 @@ everywhere("an event is opened: a waterfall by server, bytes and transport, and 
   await until("its path is shown on the canvas", async () => (await ui.pixels(0, accent)) > 10);
   await ui.screenshot("waterfall");
   assert.deepEqual(await ui.barriers(), []);
+  // What it took on the wire: more than its own bytes, there and back, to each and altogether.
+  const said = await feed.getByTestId("wire").getByText(/On the wire: .* there and .* back to 3 servers/).innerText();
+  assert.ok(!said.includes("without headers"), said);
+  await feed.getByRole("button", { name: /m\.room\.message.*https [\d.]+ kB/s }).first().waitFor();
+  const bytes = await waterfall.locator(".bytes").allInnerTexts();
+  assert.equal(bytes.filter((text) => /^[\d.]+ kB$/.test(text)).length, 3, bytes.join());
   await feed.getByRole("button", { name: "Follow on the canvas" }).click();
   await ui.page.getByTestId("following").waitFor();
+});
+
+everywhere("an event that takes the low-bandwidth transport is marked, with its fewer bytes", async (scene) => {
+  const { ui, delivered } = await watched(scene);
+  await scene.mesh.ask("PUT", "/transport", { transport: "lowband" });
+  await ui.page.getByTestId("lowband").waitFor(); // another's change is on the stream
+  for (const text of ["Once with handshakes", "And once without"]) await delivered(text);
+  await ui.panel("Events");
+  const feed = ui.page.getByTestId("events");
+  await feed.getByRole("button", { name: /m\.room\.message.*lowband \d+ B/s }).first().waitFor();
+  await feed.getByRole("button", { name: /lowband/ }).first().click();
+  await feed.getByTestId("wire").waitFor();
+  await ui.screenshot("lowband");
+  await scene.mesh.ask("PUT", "/transport", { transport: "https" });
+  await ui.page.getByTestId("lowband").waitFor({ state: "detached" });
 });
 
 everywhere("a page that stands still does not hold up the mesh, and catches up at once", async (scene) => {

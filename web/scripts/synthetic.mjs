@@ -52,7 +52,7 @@ export class SyntheticMesh {
 
   snapshot(settings) {
     const { servers, links } = this;
-    return { type: "snapshot", snapshot: { version: 1, settings, servers, links, rooms: [], kinds: ["embedded"] } };
+    return { type: "snapshot", snapshot: { version: 1, settings, transport: { transport: "https" }, servers, links, rooms: [], kinds: ["embedded"] } };
   }
 
   /** The traffic since the frame before, such that this many events are on their way. */

@@ -142,7 +142,6 @@ export class App {
       (all) => this.edit.links.learn(all),
       () => undefined,
     );
-    void this.edit.learnTransport().catch(() => undefined);
   }
 
   #adopt(mesh: Mesh): void {

@@ -58,8 +58,6 @@ export class Editor {
 
   /** What changes links. */
   readonly links: LinkEditor;
-  /** How servers talk to each other; undefined until it is known. */
-  transport = $state.raw<Transport | undefined>(undefined);
   /** Whether dragged servers are drawn to round latencies; remembered. */
   snapping = $state(globalThis.localStorage?.getItem(SNAPPING) !== "off");
   readonly #page: Editing;
@@ -289,16 +287,10 @@ export class Editor {
     this.#remember({ text, undo: () => api.setSettings(before), redo: () => api.setSettings(settings) });
   }
 
-  /** Takes over how servers talk to each other, which the stream does not tell. */
-  async learnTransport(): Promise<void> {
-    this.transport = await api.transport();
-  }
-
   async setTransport(wanted: Transport): Promise<void> {
     const before = await api.transport();
-    const put = async (to: Transport) => (this.transport = await api.setTransport(to));
-    await put(wanted);
-    this.#remember({ text: "Transport changed", undo: () => put(before), redo: () => put(wanted) });
+    await api.setTransport(wanted);
+    this.#remember({ text: "Transport changed", undo: () => api.setTransport(before), redo: () => api.setTransport(wanted) });
   }
 
   // Undoing.

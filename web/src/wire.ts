@@ -688,6 +688,17 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        CarriedGroup: {
+            attempt?: number[];
+            bytes_back: number[];
+            bytes_there: number[];
+            event: string;
+            /** Format: int64 */
+            from: number;
+            headers: boolean;
+            to: number[];
+            transport: string;
+        };
         Chatter: {
             /**
              * Format: int64
@@ -725,6 +736,7 @@ export interface components {
             rooms?: components["schemas"]["Room"][];
             servers?: components["schemas"]["Server"][];
             settings?: components["schemas"]["Settings"];
+            transport?: components["schemas"]["Transport"];
             /** Format: int64 */
             version: number;
         };
@@ -781,6 +793,7 @@ export interface components {
         EventsFrame: {
             /** Format: double */
             at_ms: number;
+            carried?: components["schemas"]["CarriedGroup"][];
             events?: components["schemas"]["EventInfo"][];
             failed?: components["schemas"]["FailedTxn"][];
             /** Format: int64 */
@@ -1285,6 +1298,7 @@ export interface components {
             rooms: components["schemas"]["Room"][];
             servers: components["schemas"]["Server"][];
             settings: components["schemas"]["Settings"];
+            transport: components["schemas"]["Transport"];
             /** Format: int64 */
             version: number;
         };

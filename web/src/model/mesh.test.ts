@@ -5,6 +5,7 @@ import { DEFAULTS, ends, fromSnapshot, linkKey, withDiff } from "./mesh";
 const snapshot = fromSnapshot({
   version: 7,
   settings: DEFAULTS,
+  transport: { transport: "https", below: 20_000 },
   servers: [server(0, 0, 0), server(1, 100, 0), server(2, 0, 0, { state: "gone" })],
   links: [link(0, 1)],
   rooms: [],
@@ -64,4 +65,9 @@ describe("a diff", () => {
   it("that is old changes nothing", () => {
     expect(withDiff(snapshot, { version: 6, servers: [server(9, 0, 0)] })).toBe(snapshot);
   });
+});
+
+it("follows how servers talk to each other, and keeps it where a diff does not say", () => {
+  const lowband = withDiff(snapshot, { version: 7, transport: { transport: "lowband" } });
+  expect([snapshot, lowband, withDiff(lowband, { version: 8 })].map((m) => m.transport.transport)).toEqual(["https", "lowband", "lowband"]);
 });

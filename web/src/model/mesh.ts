@@ -2,7 +2,7 @@
  * The mesh as the page knows it, and how frames of the stream change it. Every function is pure: a frame
  * gives a new mesh that shares what did not change, so that a reader may keep an old one.
  */
-import type { DiffFrame, Link, Room, Server, Settings, SnapshotFrame } from "./types";
+import type { DiffFrame, Link, Room, Server, Settings, SnapshotFrame, Transport } from "./types";
 
 /** A link's name: its ends, the smaller first. */
 export type LinkKey = `${number}-${number}`;
@@ -10,6 +10,8 @@ export type LinkKey = `${number}-${number}`;
 export interface Mesh {
   readonly version: number;
   readonly settings: Settings;
+  /** How servers talk to each other. */
+  readonly transport: Transport;
   /** By id; servers that are gone are not in it. */
   readonly servers: ReadonlyMap<number, Server>;
   /** The names of servers that are gone, by id. */
@@ -38,6 +40,7 @@ export const DEFAULTS: Settings = {
 export const EMPTY: Mesh = {
   version: 0,
   settings: DEFAULTS,
+  transport: { transport: "https" },
   servers: new Map(),
   gone: new Map(),
   links: new Map(),
@@ -59,6 +62,7 @@ export function fromSnapshot(frame: SnapshotFrame): Mesh {
   return {
     version: frame.version,
     settings: frame.settings,
+    transport: frame.transport,
     servers: new Map(present.map((s) => [s.id, s])),
     gone: withGone(new Map(), frame.servers ?? []),
     links: new Map((frame.links ?? []).map((l) => [linkKey(l.a, l.b), l])),
@@ -73,6 +77,7 @@ export function withDiff(mesh: Mesh, diff: DiffFrame): Mesh {
   return {
     version: diff.version,
     settings: diff.settings ?? mesh.settings,
+    transport: diff.transport ?? mesh.transport,
     servers: withServers(mesh.servers, diff.servers ?? []),
     gone: withGone(mesh.gone, diff.servers ?? []),
     links: withLinks(mesh.links, diff),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { handings, Traffic, type Tracked } from "./traffic";
 import type { EventsFrame } from "./types";
+import { wireEach, wireOf } from "./waterfall";
 
 const info = { id: "$a", type: "m.room.message", room: "!r:hs0", sender: "@matthew:hs0", bytes: 400 };
 
@@ -25,6 +26,24 @@ function received(at: number, to: number): EventsFrame {
 }
 
 describe("traffic", () => {
+  it("adds up what an event took on the wire to each server, and knows no more of one that it has forgotten", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(100));
+    const carried = (more: object) => ({ at_ms: 200, carried: [{ event: "$a", from: 0, transport: "https", to: [1, 2], bytes_there: [900, 800], bytes_back: [300, 200], headers: true, ...more }] });
+    traffic.record(carried({}));
+    traffic.record(carried({ to: [2], bytes_there: [70], bytes_back: [7], headers: false, attempt: [2] }));
+    traffic.record(carried({ from: 2, to: [1] }));
+    traffic.record(carried({ event: "$forgotten" }));
+    const event = traffic.events.get("$a") as Tracked;
+    expect([...event.deliveries.values()].map((d) => d.wire)).toEqual([
+      { there: 900, back: 300, headers: true },
+      { there: 870, back: 207, headers: false },
+    ]);
+    expect(wireOf(event)).toEqual({ sum: { there: 1770, back: 507, headers: false }, of: 2 });
+    expect(wireEach(event)).toBe(1139);
+    expect(traffic.events.has("$forgotten")).toBe(false);
+  });
+
   it("spells out paths and joins what was received to what was sent", () => {
     const traffic = new Traffic();
     expect(traffic.record(sent(100)).departures).toEqual([

@@ -17,6 +17,22 @@ export interface Delivery {
   basis?: string;
   outcome?: string;
   failure?: string;
+  wire?: Wire;
+}
+
+/**
+ * What an event took on the wire on its way to one server, in bytes: its share of the transactions that carried it, tries
+ * in vain included. There is from sender to receiver, back the other way.
+ */
+export interface Wire {
+  readonly there: number;
+  readonly back: number;
+  /** Whether the headers of TCP, UDP and IP are counted. */
+  readonly headers: boolean;
+}
+
+export function wireSum(a: Wire | undefined, b: Wire): Wire {
+  return a ? { there: a.there + b.there, back: a.back + b.back, headers: a.headers && b.headers } : b;
 }
 
 export interface Tracked {
@@ -89,6 +105,7 @@ export class Traffic {
     this.#recordSent(frame, out);
     this.#recordReceived(frame, out);
     this.#recordFailed(frame, out);
+    this.#recordCarried(frame);
     while (this.events.size > KEPT) this.events.delete(this.events.keys().next().value as string);
     return out;
   }
@@ -180,6 +197,19 @@ export class Traffic {
         }
         out.failures.push({ event, from: txn.from, to: txn.to, atMS: txn.at_ms, reason: txn.reason });
       }
+    }
+  }
+
+  /** What was carried was sent before: an event that is forgotten stays so. */
+  #recordCarried(frame: EventsFrame): void {
+    for (const group of frame.carried ?? []) {
+      const tracked = this.events.get(group.event);
+      (group.to ?? []).forEach((to, i) => {
+        const delivery = tracked?.deliveries.get(to);
+        if (delivery?.from !== group.from) return;
+        const took = { there: group.bytes_there?.[i] ?? 0, back: group.bytes_back?.[i] ?? 0, headers: group.headers };
+        delivery.wire = wireSum(delivery.wire, took);
+      });
     }
   }
 

@@ -1,6 +1,6 @@
 /** How one event came to every server: when it was sent and received, and what took the time. Pure. */
 import { direction, linkKey, type LinkKey, type Mesh } from "./mesh";
-import { type Delivery, handings, type Tracked } from "./traffic";
+import { type Delivery, handings, type Tracked, type Wire, wireSum } from "./traffic";
 
 export interface Bar {
   readonly server: number;
@@ -24,6 +24,8 @@ export interface Bar {
   readonly attempt: number;
   readonly transport: string | undefined;
   readonly failure: string | undefined;
+  /** Undefined until an exchange that carried it is over. */
+  readonly wire: Wire | undefined;
 }
 
 /** In the order of receiving, those not received last. */
@@ -65,6 +67,7 @@ function barOf(d: Delivery, first: number, began: number, bytes: number, mesh: M
     attempt: d.attempt,
     transport: d.transport,
     failure: d.failure,
+    wire: d.wire,
   };
 }
 
@@ -88,6 +91,23 @@ export function linksOf(paths: Iterable<readonly number[]>): Set<LinkKey> {
     for (let i = 1; i < path.length; i++) links.add(linkKey(path[i - 1] as number, path[i] as number));
   }
   return links;
+}
+
+/** What an event took on the wire to all servers of which it is known, and how many these are; undefined for none. */
+export function wireOf(event: Tracked): { readonly sum: Wire; readonly of: number } | undefined {
+  let [sum, of]: [Wire | undefined, number] = [undefined, 0];
+  for (const { wire } of event.deliveries.values()) {
+    if (!wire) continue;
+    sum = wireSum(sum, wire);
+    of++;
+  }
+  return sum && { sum, of };
+}
+
+/** What one delivery took on the wire on average, there and back, in bytes; undefined where it is not known. */
+export function wireEach(event: Tracked): number | undefined {
+  const all = wireOf(event);
+  return all && Math.round((all.sum.there + all.sum.back) / all.of);
 }
 
 /** The transports that an event took, in words; empty where none is known. */
