@@ -269,7 +269,7 @@ func TestProxyReportsEvents(t *testing.T) {
 		}
 		synctest.Wait()
 		carried, _ := carriedIn(w.notes)
-		if len(carried) != 3 || carried[0].Wire.There < carried[1].Wire.There+500 || carried[2].Attempt != 3 || carried[2].Wire.Back > 50 {
+		if len(carried) != 3 || carried[0].Wire.Back < carried[1].Wire.Back+500 || carried[2].Wire.There < carried[1].Wire.There || carried[2].Attempt != 3 || carried[2].Wire.Back > 50 {
 			t.Errorf("with the handshake, on a warm connection, and without an answer: %+v", carried)
 		}
 		var got []string

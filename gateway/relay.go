@@ -112,9 +112,7 @@ func (r *relay) answers(pending <-chan waiting) error {
 		}
 		select {
 		case w := <-pending:
-			err := answer(w, from, to)
-			w.seen.carried(claimWire(r.far))
-			if err != nil {
+			if err := r.answer(w, from, to); err != nil {
 				w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: err})
 				return err
 			}
@@ -125,14 +123,17 @@ func (r *relay) answers(pending <-chan waiting) error {
 }
 
 // answer passes back the answer to one request.
-func answer(w waiting, from bounded, to *bufio.Writer) error {
+func (r *relay) answer(w waiting, from bounded, to *bufio.Writer) error {
 	resp, err := from.answer(w.req)
 	if err != nil {
+		w.seen.carried(claimWire(r.far))
 		return err
 	}
 	defer resp.Body.Close()
 	w.seen.answered(resp)
-	if err := resp.Write(to); err != nil {
+	err = resp.Write(to)
+	w.seen.carried(claimWire(r.far)) // before the homeserver has the end of the answer and asks again
+	if err != nil {
 		return err
 	}
 	return to.Flush()

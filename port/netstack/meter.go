@@ -83,7 +83,7 @@ func tcpFlow(p fabric.Packet) (f flow, size int64, ok bool) {
 		head = int(ip.HeaderLength())
 	case header.IPv6Version:
 		ip := header.IPv6(b)
-		if len(b) < header.IPv6MinimumSize || ip.TransportProtocol() != header.TCPProtocolNumber {
+		if len(b) < header.IPv6MinimumSize || ip.NextHeader() != uint8(header.TCPProtocolNumber) {
 			return flow{}, 0, false
 		}
 		src, dst = netip.AddrFrom16(ip.SourceAddress().As16()), netip.AddrFrom16(ip.DestinationAddress().As16())
