@@ -12,7 +12,7 @@ import (
 )
 
 // What a connection says that it took is what the link beside it carried, to the byte: handshakes, acknowledgements,
-// repetitions and the headers of segments that left as one superpacket included.
+// and repetitions included. (Superpackets: TestTCPFlow.)
 func TestWireIsWhatTheLinkCarried(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -20,7 +20,6 @@ func TestWireIsWhatTheLinkCarried(t *testing.T) {
 		beyond link.Params // of the next one
 		bytes  int
 	}{
-		{"unimpaired", link.Params{}, link.Params{}, 1 << 20},
 		{"slow", link.Params{Rate: 50_000, Delay: 200 * time.Millisecond}, link.Params{}, 6_000},
 		{"lossy", link.Params{Rate: 1_000_000}, link.Params{Delay: 20 * time.Millisecond, Loss: 0.1}, 100_000},
 	} {
