@@ -44,7 +44,7 @@ type Config struct {
 	Logger      *slog.Logger // nil discards
 
 	StartLimit  int           // servers that start side by side; 0 is four a processor
-	StopTimeout time.Duration // how long a server may take to stop before it is forced; 0 is 1.5 s
+	StopTimeout time.Duration // how long a server may take to stop before it is forced; 0 is DefaultStopTimeout
 }
 
 // Planned is a server that a mesh begins with.
@@ -55,8 +55,8 @@ type Planned struct {
 	X, Y float64
 }
 
-// defaultStopTimeout lets Ctrl-C end within two seconds.
-const defaultStopTimeout = 1500 * time.Millisecond
+// DefaultStopTimeout lets Ctrl-C end within two seconds.
+const DefaultStopTimeout = 1500 * time.Millisecond
 
 // Mesh is a mesh of homeservers. All methods are safe for concurrent use. Commands fail with [*Error], or
 // with the context's error when that ends first: then the command may still take effect.
@@ -131,7 +131,7 @@ func (m *Mesh) complete() error {
 		c.StartLimit = 4 * runtime.GOMAXPROCS(0)
 	}
 	if c.StopTimeout == 0 {
-		c.StopTimeout = defaultStopTimeout
+		c.StopTimeout = DefaultStopTimeout
 	}
 	c.Pins = maps.Clone(c.Pins)
 	if c.Pins == nil {

@@ -12,15 +12,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// meshsim runs the program until the context ends and returns what it printed. Where it would listen at its usual port it
-// takes any: the usual one may be taken.
+// unhurried is the environment of tests: any port, because the usual one may be taken, and time for servers to stop on
+// the busiest machine.
+var unhurried = map[string]string{envPrefix + "LISTEN": "127.0.0.1:0", envPrefix + "STOP_TIMEOUT": "2m"}
+
+// meshsim runs the program until the context ends and returns what it printed.
+
 func meshsim(ctx context.Context, env map[string]string, args ...string) (string, error) {
 	var out bytes.Buffer
 	command := newRoot(func(name string) string {
-		if value, ok := env[name]; ok || name != envPrefix+"LISTEN" {
+		if value, ok := env[name]; ok {
 			return value
 		}
-		return "127.0.0.1:0"
+		return unhurried[name]
 	})
 	command.SetArgs(args)
 	command.SetOut(&out)
@@ -60,6 +64,8 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"client-ports-negative", nil, []string{"--client-ports", "-1"}, "0 (none)"},
 		{"client-ports-out-of-range", nil, []string{"--client-ports", "65000"}, "64536"},
 		{"client-ports-no-number", nil, []string{"--client-ports", "many"}, `--client-ports is "many": it must be a whole number`},
+		{"stop-timeout-of-nothing", nil, []string{"--stop-timeout", "0s"}, "--stop-timeout is 0s: it must be more than 0, e.g. 10s"},
+		{"stop-timeout-no-duration", nil, []string{"--stop-timeout", "soon"}, `--stop-timeout is "soon": it must be a number with a unit, e.g. 10s`},
 		{"log-level", nil, []string{"--log-level", "loud"}, "debug, info, warn or error"},
 		{"seed-negative", nil, []string{"--seed", "-1"}, `--seed is "-1"`},
 		{"environment", map[string]string{"MESHSIM_SEED": "x"}, nil, `MESHSIM_SEED: --seed is "x"`},

@@ -38,7 +38,7 @@ func start(t testing.TB, args ...string) *program {
 	ctx, stop := context.WithCancel(context.Background())
 	p := &program{t: t, stop: stop, done: make(chan error, 1)}
 	out, in := io.Pipe()
-	command := newRoot(func(string) string { return "" })
+	command := newRoot(func(name string) string { return unhurried[name] })
 	command.SetArgs(append([]string{"--listen", "127.0.0.1:0", "--client-ports", "0"}, args...))
 	command.SetOut(in)
 	go func() {

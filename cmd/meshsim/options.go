@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"meshsim/gateway"
 	"meshsim/link"
+	"meshsim/mesh"
 	"meshsim/node/embedded"
 )
 
@@ -33,6 +35,7 @@ type options struct {
 	ownWork      bool
 	presence     bool
 	coap         coapOptions
+	stopTimeout  time.Duration
 
 	level  slog.Level     // of logLevel
 	choice gateway.Choice // of transport
@@ -68,6 +71,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"`directory` for what embedded servers do: keys, accounts, rooms; absent keeps it in memory ("+envPrefix+"DATA)")
 	f.BoolVar(&o.ownWork, "own-work", false,
 		"let each embedded server check and keep every event by itself: more work and memory, and honest figures of it ("+envPrefix+"OWN_WORK)")
+	f.DurationVar(&o.stopTimeout, "stop-timeout", mesh.DefaultStopTimeout,
+		"`how long` a server may take to stop before it is forced ("+envPrefix+"STOP_TIMEOUT)")
 	o.coap.flags(f)
 	containerFlags(f, o)
 }
@@ -101,8 +106,11 @@ func explained(err error) error {
 		return err
 	}
 	must := "a whole number"
-	if bad.GetFlag().Value.Type() == "bool" {
+	switch bad.GetFlag().Value.Type() {
+	case "bool":
 		must = "true or false"
+	case "duration":
+		must = "a number with a unit, e.g. 10s"
 	}
 	return fmt.Errorf("--%s is %q: it must be %s", bad.GetFlag().Name, bad.GetValue(), must)
 }
@@ -124,6 +132,9 @@ func (o *options) check() error {
 	if o.clientPorts < 0 || o.clientPorts > maxClientPorts {
 		return fmt.Errorf("--client-ports is %d: it must be 0 (none) or a port from 1 to %d, as a thousand ports from it are used",
 			o.clientPorts, maxClientPorts)
+	}
+	if o.stopTimeout <= 0 {
+		return fmt.Errorf("--stop-timeout is %v: it must be more than 0, e.g. 10s", o.stopTimeout)
 	}
 	if err := o.coap.check(); err != nil {
 		return err

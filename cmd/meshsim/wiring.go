@@ -94,6 +94,7 @@ func (w *wiring) newMesh(o *options, plan meshfile.Plan, drivers []node.Driver) 
 		Pins:        plan.Pins,
 		Drivers:     drivers,
 		DefaultKind: o.homeserver,
+		StopTimeout: o.stopTimeout,
 		Fabric:      w.fabric,
 		Clients:     w.clients,
 		Logger:      w.log,
