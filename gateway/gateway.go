@@ -77,6 +77,10 @@ type Config struct {
 	// Transports chooses between HTTPS and the low-bandwidth transport for all gateways of a mesh; nil for HTTPS alone.
 	Transports *Transports
 
+	// LowbandTap makes what is told of the low-bandwidth transport's messages, before they are encrypted, at the gateway
+	// with an address; nil for nobody.
+	LowbandTap func(own net.Addr) lowband.Tap
+
 	// Connections is shared by the gateways of a process; nil sets no bound beyond each one's own.
 	Connections *Connections
 

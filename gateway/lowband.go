@@ -64,10 +64,14 @@ func (g *Gateway) AttachLowband(conn net.PacketConn, h http.Handler) error {
 	if err != nil {
 		return err
 	}
+	var tap lowband.Tap
+	if g.cfg.LowbandTap != nil {
+		tap = g.cfg.LowbandTap(conn.LocalAddr())
+	}
 	g.lowband = lowband.New(lowband.Config{
 		Name: g.cfg.Name, Conn: conn, Key: key, Directory: lowbandDirectory{g}, Handler: g.observeHandler(h),
 		Coder:    g.cfg.CA.lowband.coder,
-		EarlyPut: true, Logger: g.log,
+		EarlyPut: true, Tap: tap, Logger: g.log,
 	})
 	g.relays.Go(func() {
 		if err := g.lowband.Serve(); !errors.Is(err, net.ErrClosed) {

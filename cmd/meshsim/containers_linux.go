@@ -146,6 +146,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			Publisher:   w.hub,
 			Connections: s.connections,
 			Transports:  w.transports,
+			LowbandTap:  s.lowbandTap,
 			CoAP:        o.coap.offer(),
 			Merging:     merging,
 			Options:     options,

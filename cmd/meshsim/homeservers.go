@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 
 	"meshsim/gateway"
 	"meshsim/homeserver"
 	"meshsim/homeserver/store"
+	"meshsim/lowband"
 	"meshsim/node"
 	"meshsim/node/embedded"
 )
@@ -16,6 +18,7 @@ type surroundings struct {
 	ca          *gateway.CA
 	rooms       *gateway.Rooms
 	connections *gateway.Connections
+	lowbandTap  func(own net.Addr) lowband.Tap // nil for nobody
 }
 
 // newDrivers makes a driver of each kind of homeserver that this system has.
@@ -33,7 +36,10 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 			return nil, err
 		}
 	}
-	s := surroundings{ca: ca, rooms: gateway.NewRooms(), connections: gateway.NewConnections(gateway.DefaultConnections)}
+	s := surroundings{
+		ca: ca, rooms: gateway.NewRooms(), connections: gateway.NewConnections(gateway.DefaultConnections),
+		lowbandTap: w.traffic.tap(),
+	}
 	containers, err := w.containerDrivers(o, s)
 	if err != nil {
 		return nil, err
@@ -45,6 +51,7 @@ func (w *wiring) newDrivers(o *options) ([]node.Driver, error) {
 		Publisher:         w.hub,
 		RegistrationToken: o.token,
 		Transports:        w.transports,
+		LowbandTap:        s.lowbandTap,
 		CoAP:              o.coap.offer(),
 		Connections:       s.connections,
 		Presence:          o.presence,

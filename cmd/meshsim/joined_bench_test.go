@@ -69,7 +69,7 @@ func run(b *testing.B, servers int, scale topo.Percent) *joined {
 	}
 	j := &joined{b: b, servers: servers, began: time.Now(), patience: patience}
 	plan := meshfile.Plan{Seed: 1, Settings: settings, Servers: place(servers), Transport: meshfile.Transport{}.OrDefault()}
-	if j.wiring, err = newWiring(&options{}, plan, listeners, slog.New(slog.DiscardHandler)); err != nil {
+	if j.wiring, err = newWiring(&options{}, plan, listeners, nil, slog.New(slog.DiscardHandler)); err != nil {
 		b.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

@@ -30,6 +30,7 @@ type options struct {
 	containers   containerOptions
 	transport    string
 	lowbandBelow string
+	capture      string // of what lowband carries, the name of a file; empty for none
 	otlp         string
 	data         string
 	ownWork      bool
@@ -65,6 +66,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"how servers talk to each other: https, lowband (CoAP, CBOR and Noise over UDP), or auto (lowband on slow paths); absent is the mesh file's ("+envPrefix+"TRANSPORT)")
 	f.StringVar(&o.lowbandBelow, "lowband-below", gateway.DefaultSlow.String(),
 		"what --transport auto counts as slow; absent is the mesh file's ("+envPrefix+"LOWBAND_BELOW)")
+	f.StringVar(&o.capture, "lowband-capture", "",
+		"write what servers send each other over lowband, as CoAP before encryption, into this pcapng `file`, which grows with it ("+envPrefix+"LOWBAND_CAPTURE)")
 	f.BoolVar(&o.presence, "presence", false,
 		"servers tell each other who is there, which grows with the square of the users ("+envPrefix+"PRESENCE)")
 	f.StringVar(&o.data, "data", "",

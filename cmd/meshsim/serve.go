@@ -20,13 +20,12 @@ import (
 )
 
 // run serves a mesh until the context ends.
-func (o *options) run(c *cobra.Command, args []string) error {
+func (o *options) run(c *cobra.Command, args []string) (err error) {
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: o.level}))
 	netstack.LogTo(log)
 	plan := meshfile.Plan{Settings: topo.Defaults()}
 	if len(args) > 0 {
 		o.file = args[0]
-		var err error
 		if plan, err = load(o.file); err != nil {
 			return err
 		}
@@ -37,12 +36,21 @@ func (o *options) run(c *cobra.Command, args []string) error {
 		plan.Seed = randomSeed()
 	}
 	plan.Transport = o.transportOf(plan.Transport, c.Flags().Changed)
+	traffic, err := openLowbandCapture(o.capture)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, traffic.close()) }()
 	listeners, err := listen(o.listen)
 	if err != nil {
 		return err
 	}
+	if err := traffic.begin(); err != nil {
+		closeAll(listeners)
+		return err
+	}
 	o.token = tokenFor(listeners, o.token, log)
-	w, err := newWiring(o, plan, listeners, log)
+	w, err := newWiring(o, plan, listeners, traffic, log)
 	if err != nil {
 		closeAll(listeners)
 		return err

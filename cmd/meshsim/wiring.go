@@ -38,18 +38,20 @@ type wiring struct {
 	collector  sdktrace.SpanExporter // nil without --otlp
 	coapPorts  int                   // UDP port of server 0's CoAP for clients; 0 for none
 	savings    api.MemorySavings     // nil without --ksm
+	traffic    *lowbandCapture       // nil without --lowband-capture; its opener closes it
 	file       string                // kept up to date; empty for none
 	log        *slog.Logger
 }
 
 // newWiring makes everything; nothing runs yet. What was made is closed again where something cannot be.
-func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, log *slog.Logger) (*wiring, error) {
+func newWiring(o *options, plan meshfile.Plan, listeners []net.Listener, traffic *lowbandCapture, log *slog.Logger) (*wiring, error) {
 	w := &wiring{
 		fabric:     fabric.New(fabric.Config{Seed: plan.Seed, Logger: log}),
 		hub:        telemetry.NewHub(),
 		coapPorts:  o.coap.first,
 		file:       o.file,
 		transports: gateway.NewTransports(plan.Transport.Choice),
+		traffic:    traffic,
 		log:        log,
 	}
 	if err := w.build(o, plan); err != nil {

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"sync"
 
 	"meshsim/fabric"
 	"meshsim/gateway"
+	"meshsim/lowband"
 	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/telemetry"
@@ -32,6 +34,8 @@ type Config struct {
 	Connections *gateway.Connections
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
+	// LowbandTap is each gateway's (gateway.Config); nil for nobody.
+	LowbandTap func(own net.Addr) lowband.Tap
 	// CoAP offers clients MSC3079 besides HTTP.
 	CoAP msc3079.Offer
 	// Merging saves memory where servers have equal pages; nil leaves that be.

@@ -66,6 +66,7 @@ func (n *running) join(mesh node.Network) error {
 		Publisher:      d.cfg.Publisher,
 		Connections:    d.cfg.Connections,
 		Transports:     d.cfg.Transports,
+		LowbandTap:     d.cfg.LowbandTap,
 		ReportReceived: true,
 		PassThrough:    d.cfg.Options.Gateway == node.PassThrough,
 		Logger:         d.cfg.Logger,

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 
 	"meshsim/fabric"
@@ -21,6 +22,7 @@ import (
 	"meshsim/homeserver"
 	"meshsim/homeserver/federation"
 	"meshsim/homeserver/store"
+	"meshsim/lowband"
 	"meshsim/lowband/msc3079"
 	"meshsim/node"
 	"meshsim/telemetry"
@@ -42,6 +44,8 @@ type Config struct {
 
 	// Transports chooses how requests between servers travel; nil for HTTPS alone.
 	Transports *gateway.Transports
+	// LowbandTap is each gateway's (gateway.Config); nil for nobody.
+	LowbandTap func(own net.Addr) lowband.Tap
 	// CoAP offers clients MSC3079 besides HTTP.
 	CoAP msc3079.Offer
 	// Connections bounds how many connections all servers keep open; nil for gateway.DefaultConnections.

@@ -64,6 +64,7 @@ func (d *Driver) run(r *resident, mesh node.Network) (*running, error) {
 		Rooms:       d.cfg.Rooms,
 		Publisher:   d.cfg.Publisher,
 		Transports:  d.cfg.Transports,
+		LowbandTap:  d.cfg.LowbandTap,
 		Connections: d.cfg.Connections,
 		Logger:      d.cfg.Logger,
 	})
