@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -64,16 +65,25 @@ func (t *Talk) join(roomID string, server int) {
 	t.setLocked(t.rooms[t.indexLocked(roomID)], []Member{outcome})
 }
 
+// holdFor is how long a join keeps its turn and its slots. Over slow links a join may take longer, but who never answers,
+// such as a container that was stopped in its tracks, would keep everybody else out for as long as a join may take.
+const holdFor = 15 * time.Minute
+
 func (t *Talk) joinInTurn(roomID string, server int) error {
 	if err := t.turns.enter(t.ctx, roomID, func() int { return t.most(roomID) }); err != nil {
 		return err
 	}
-	defer t.turns.leave(roomID)
 	release, err := t.joins.take(t.ctx, func() int { return t.joined(roomID) })
 	if err != nil {
+		t.turns.leave(roomID)
 		return err
 	}
-	defer release()
+	leave := sync.OnceFunc(func() {
+		release()
+		t.turns.leave(roomID)
+	})
+	defer leave()
+	defer time.AfterFunc(holdFor, leave).Stop()
 	ctx, cancel := context.WithTimeout(t.ctx, t.timeout)
 	defer cancel()
 	for pause := firstPause; ; pause *= 2 {

@@ -26,6 +26,7 @@ type fakeServers struct {
 
 	joinTime  time.Duration
 	joinError func(server int) (status int, body string)
+	silent    map[int]bool // who never answers a join
 
 	mu      sync.Mutex // guards what follows
 	logins  map[int]int
@@ -92,8 +93,12 @@ func (f *fakeServers) join(id int, w http.ResponseWriter, r *http.Request) {
 	f.joining++
 	f.most = max(f.most, f.joining)
 	f.mu.Unlock()
+	done := time.After(f.joinTime)
+	if f.silent[id] {
+		done = nil
+	}
 	select {
-	case <-time.After(f.joinTime):
+	case <-done:
 	case <-r.Context().Done():
 	}
 	f.mu.Lock()
@@ -218,6 +223,41 @@ func TestNewcomersComeInTurns(t *testing.T) {
 					if c.most < 20 && !strings.HasPrefix(query, "server_name=hs0") {
 						t.Errorf("joined with %s, not by way of hs0", query)
 					}
+				}
+			})
+		})
+	}
+}
+
+// Somebody who never answers delays the others, and no more: neither where joins are one by one nor where there are few slots.
+func TestWhoNeverAnswersGivesWay(t *testing.T) {
+	for slug, config := range map[string]Config{
+		"turns": {NamesFew: func(server int) bool { return server == 0 }},
+		"slots": {JoinsAtOnce: 1},
+	} {
+		t.Run(slug, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFakeServers(3)
+				f.silent = map[int]bool{1: true}
+				config.Servers, config.User, config.Password = f, "matthew", "secret"
+				talk := New(config)
+				defer talk.Close()
+				room, err := talk.Create(t.Context(), NewRoom{Creator: 0, Members: []int{1}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait() // it has its turn
+				if _, err := talk.Join(room.ID, []int{2}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(holdFor + time.Minute)
+				synctest.Wait()
+				room, _ = talk.Room(room.ID)
+				if got := states(room)[Joined]; !slices.Equal(got, []int{0, 2}) {
+					t.Errorf("%v have joined", got)
+				}
+				if got := states(room)[Joining]; !slices.Equal(got, []int{1}) {
+					t.Errorf("%v are about to", got)
 				}
 			})
 		})
