@@ -329,6 +329,39 @@ func TestTunnelsEnd(t *testing.T) {
 	})
 }
 
+// A homeserver asks more than a tunnel takes at once, and the peer closes without an answer: nothing of the tunnel is left.
+func TestTunnelsEndWithWhatWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		ln := w.pipes.listen(addr(1))
+		defer ln.Close()
+		over := make(chan struct{})
+		go func() { // the peer
+			conn, err := ln.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() {
+				<-over
+				conn.Close()
+			}()
+			_, _ = io.Copy(io.Discard, tls.Server(conn, w.ca.serverTLS("hs1")))
+		}()
+		b, _, _ := w.connect("hs1:8448")
+		b.handshake("hs1")
+		go func() { _, _ = io.WriteString(b.conn, strings.Repeat(put("/x", "{}"), 2*pipelined)) }() // fails where the tunnel ends
+		synctest.Wait()
+		close(over)
+		if _, err := b.read.ReadByte(); err == nil {
+			t.Error("the tunnel is open")
+		}
+		b.conn.Close()
+	})
+}
+
 // A tunnel that is passed through carries the homeserver's own TLS: its certificate is the peer's, nothing inside is told
 // of, and one connection of the homeserver is one across the mesh.
 func TestPassThroughSeesNothing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 )
 
@@ -41,8 +42,12 @@ func (r *relay) run() {
 	}
 	pending := make(chan waiting, pipelined)
 	answered := make(chan error, 1)
-	go func() { answered <- r.answers(pending) }()
-	r.requests(pending)
+	over := make(chan struct{}) // closed when no answer is passed back any more
+	go func() {
+		defer close(over)
+		answered <- r.answers(pending)
+	}()
+	r.requests(pending, over)
 	err := <-answered
 	for w := range pending {
 		w.seen.carried(claimWire(r.far))
@@ -63,7 +68,7 @@ func (r *relay) abort() {
 }
 
 // requests passes on what the homeserver asks, until it or the peer closes.
-func (r *relay) requests(pending chan<- waiting) {
+func (r *relay) requests(pending chan<- waiting, over <-chan struct{}) {
 	defer close(pending)
 	defer r.close()
 	from := newBounded(r.near)
@@ -75,7 +80,12 @@ func (r *relay) requests(pending chan<- waiting) {
 		path, _ := r.g.cfg.Directory.Path(r.peer)
 		w := waiting{req: req, seen: r.g.observeRequest(req, body, r.name, r.peer, path)}
 		w.seen.sent()
-		pending <- w
+		select {
+		case pending <- w:
+		case <-over: // nobody makes room any more
+			w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: net.ErrClosed})
+			return
+		}
 		if err := onward(req, body).Write(r.far); err != nil {
 			return
 		}
