@@ -56,6 +56,10 @@ type visitor struct {
 // met answers the first message of a first contact.
 func (e *Endpoint) met(b []byte, from net.Addr) {
 	begunBy := ephemeral(b[helloHeader:])
+	if !validPoint(begunBy[:]) {
+		e.count.refused.Add(1) // no answer can be made
+		return
+	}
 	e.mu.Lock()
 	known := e.visitorLocked(begunBy)
 	e.mu.Unlock()

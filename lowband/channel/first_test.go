@@ -310,3 +310,27 @@ func TestAForgedPointEndsNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestAWorthlessFirstMessageIsRefused: a point of low order, with which no answer can be made, gets no place and no word,
+// however often it comes.
+func TestAWorthlessFirstMessageIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := &airtest.Air{}
+		_, server := strangers(t, air)
+		attacker := air.Open("attacker")
+		for range 2 {
+			if _, err := attacker.WriteTo(append([]byte{kindFirst}, make([]byte, firstLen-1)...), airtest.Addr("server")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		expect(t, server)
+		server.Endpoint.mu.Lock()
+		if n := len(server.visitors); n != 0 {
+			t.Errorf("%d visitors are kept", n)
+		}
+		server.Endpoint.mu.Unlock()
+		if st := server.Stats(); st.Sent != 0 || st.Refused != 2 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
