@@ -121,6 +121,16 @@ func (k *knownKeys) read() ([]byte, error) {
 	return data, nil
 }
 
+// newline ends a last line that was not finished, because the file was edited by hand or a disk was full: what is added
+// would belong to it, and never be found.
+func (k *knownKeys) newline() string {
+	data, err := k.read()
+	if err != nil || len(data) == 0 || bytes.HasSuffix(data, []byte("\n")) {
+		return ""
+	}
+	return "\n"
+}
+
 // add keeps a key. The error is a *channel.KeyChangedError where another one was kept since find was asked.
 func (k *knownKeys) add(address string, key channel.PublicKey) error {
 	known, err := k.find(address)
@@ -139,7 +149,7 @@ func (k *knownKeys) add(address string, key channel.PublicKey) error {
 	if err != nil {
 		return fmt.Errorf("--known-keys: %w", err)
 	}
-	_, err = fmt.Fprintf(f, "%s %v %s\n", address, key, time.Now().Format(time.DateOnly))
+	_, err = fmt.Fprintf(f, "%s%s %v %s\n", k.newline(), address, key, time.Now().Format(time.DateOnly))
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("--known-keys: %w", err)
 	}

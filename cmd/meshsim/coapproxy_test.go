@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"meshsim/lowband/channel"
 )
 
 // startProxy runs coap-proxy and returns the groups of the pattern in the first lines that it prints.
@@ -151,6 +153,24 @@ func TestKnownKeysAreReadStrictly(t *testing.T) {
 		if _, err := k.find("a:1"); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.20q: %v", text, err)
 		}
+	}
+}
+
+// TestKnownKeysAreKeptBehindAnUnfinishedLine: the file was edited by hand, or a disk was full.
+func TestKnownKeysAreKeptBehindAnUnfinishedLine(t *testing.T) {
+	k := &knownKeys{filepath.Join(t.TempDir(), "keys")}
+	if err := os.WriteFile(k.file, []byte("# my servers"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := channel.PublicKey{1}
+	if err := k.add("a:1", want); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.find("a:1"); err != nil || got != want {
+		t.Errorf("the key that was learned is %v, %v", got, err)
+	}
+	if err := k.add("a:1", channel.PublicKey{2}); err == nil {
+		t.Error("another key was trusted after it")
 	}
 }
 
