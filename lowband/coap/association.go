@@ -215,7 +215,7 @@ func (a *Association) sendLocked(datagram []byte) time.Time {
 	a.count.sent.Add(1)
 	a.count.sentBytes.Add(uint64(len(datagram)))
 	path := a.cfg.Path()
-	left := a.lineOf(path).send(path.wire(len(datagram)))
+	left := a.lineOf(path).send(path.wire(len(datagram)), path.wire(maxQueued))
 	a.cfg.Send(datagram)
 	return left
 }

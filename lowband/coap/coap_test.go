@@ -188,6 +188,29 @@ func TestTransfersDoNotMix(t *testing.T) {
 	})
 }
 
+// TestAFloodDoesNotStopTheTimers: a peer has pings answered, faster than the link carries the answers, which others share. It
+// drops most of them, so what is sent to somebody else and lost comes again before the link would have carried them all.
+func TestAFloodDoesNotStopTheTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := func(shared *Line) func() Path {
+			return func() Path { return Path{RTT: time.Second, Rate: 300, Line: shared} }
+		}(&Line{})
+		flooded := New(Config{Send: func([]byte) {}, Handle: echo, Path: path})
+		other := New(Config{Send: func([]byte) {}, Handle: echo, Path: path})
+		defer flooded.Close()
+		defer other.Close()
+		for i := range 20_000 { // hours
+			flooded.Receive(encode(message.Message{Type: message.Confirmable, Code: codes.Empty, MessageID: int32(i)}))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		_, _ = other.Do(ctx, Request{Method: codes.GET}) // which nobody answers
+		if other.Stats().Retransmitted == 0 {
+			t.Error("nothing was repeated within an hour")
+		}
+	})
+}
+
 func TestDeadPeerIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := newLine(t, &line{loss: 1}, echo)

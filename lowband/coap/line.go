@@ -14,8 +14,13 @@ type Line struct {
 	replies time.Duration // how long the answers to everything outstanding take on the way back
 }
 
-// send notes that a datagram which takes so long is sent now, and returns when it will have left.
-func (l *Line) send(takes time.Duration) time.Time {
+// maxQueued bounds what a line is taken to hold, in bytes: six times what links hold that nobody has set otherwise. A link
+// drops what comes beyond, so whoever has more sent, for instance by asking faster than the answers leave, must not put
+// off the timers of all others until that would have left.
+const maxQueued = 64 << 10
+
+// send notes that a datagram which takes so long is sent now, and returns when it will have left: after most at the latest.
+func (l *Line) send(takes, most time.Duration) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -23,6 +28,9 @@ func (l *Line) send(takes time.Duration) time.Time {
 		l.busy = now
 	}
 	l.busy = l.busy.Add(takes)
+	if last := now.Add(most); l.busy.After(last) {
+		l.busy = last
+	}
 	return l.busy
 }
 
