@@ -1,4 +1,5 @@
-// Package airtest emulates bad links as net.PacketConns, for tests in testing/synctest bubbles.
+// Package airtest emulates bad links as net.PacketConns, for tests in testing/synctest bubbles, and holds what crosses them
+// against the tables of documents ([Figures]).
 package airtest
 
 import (

@@ -22,26 +22,36 @@ type visit struct {
 	room, since string
 }
 
+const sending = "client sends a message (35 characters), and its answer"
+
+// figures are the tables of PROTOCOL.md by wire format.
+func figures(t *testing.T, wire string) *airtest.Figures {
+	t.Helper()
+	return airtest.ReadFigures(t, "../PROTOCOL.md", map[string]string{
+		"compact": "| step | HTTPS | coap-proxy (2019) | this |", "standard": "| step | aimed at | measured |",
+	}[wire])
+}
+
 // steps are those that coap-proxy was measured with in 2019, each with the bytes on the wire that it may take, IPv4 and UDP
-// headers included: in the compact format and in MSC3079's.
+// headers included: in the compact format and in MSC3079's. What they do take is in the tables of PROTOCOL.md, by these names.
 var steps = []struct {
 	name              string
 	compact, standard int
 	do                func(*visit)
 }{
-	{"login with set-up", 480, 1400, func(v *visit) {
+	{"login with connection set-up", 480, 1400, func(v *visit) {
 		v.token = v.do("POST", "/_matrix/client/v3/login",
 			`{"type":"m.login.password","identifier":{"type":"m.id.user","user":"matthew"},"password":"secret"}`)["access_token"].(string)
 	}},
 	{"create a room", 271, 271, func(v *visit) {
 		v.room = v.do("POST", "/_matrix/client/v3/createRoom", `{"preset":"private_chat","name":"a room"}`)["room_id"].(string)
 	}},
-	{"initial sync", 1000, 1200, func(v *visit) {
+	{"initial sync of one small room", 1000, 1200, func(v *visit) {
 		v.since = v.do("GET", "/_matrix/client/v3/sync?timeout=0", "")["next_batch"].(string)
 	}},
-	{"send a message", 210, 300, func(v *visit) { v.say("m1") }},
-	{"send another", 210, 300, func(v *visit) { v.say("m2") }},
-	{"and a third", 210, 300, func(v *visit) { v.say("m3") }},
+	{sending, 210, 300, func(v *visit) { v.say("m1") }},
+	{sending, 210, 300, func(v *visit) { v.say("m2") }},
+	{sending, 210, 300, func(v *visit) { v.say("m3") }},
 	{"incremental sync, 3 messages", 480, 600, func(v *visit) {
 		v.do("GET", "/_matrix/client/v3/sync?timeout=0&since="+url.QueryEscape(v.since), "")
 	}},
@@ -55,6 +65,7 @@ func (v *visit) say(txn string) {
 func TestStepsOfAClient(t *testing.T) {
 	for wire, start := range map[string]func(*testing.T, *airtest.Air, http.Handler) *Near{"compact": both, "standard": bothStandard} {
 		t.Run(wire, func(t *testing.T) {
+			table := figures(t, wire)
 			synctest.Test(t, func(t *testing.T) {
 				air := &airtest.Air{Rate: 1000, Delay: 200 * time.Millisecond}
 				v := &visit{client: &client{t: t, near: start(t, air, newHomeserver(t))}}
@@ -67,10 +78,11 @@ func TestStepsOfAClient(t *testing.T) {
 					begun := time.Now()
 					s.do(v)
 					_, after := air.Used()
-					t.Logf("%-28s %5d bytes, %5.1f s at 1 kbit/s; at most %d", s.name, after-before, time.Since(begun).Seconds(), most)
+					t.Logf("%-54s %5d bytes, %5.1f s at 1 kbit/s; at most %d", s.name, after-before, time.Since(begun).Seconds(), most)
 					if after-before > most {
 						t.Errorf("%s takes %d bytes, want at most %d", s.name, after-before, most)
 					}
+					table.Measured(s.name, after-before)
 				}
 			})
 		})
@@ -81,8 +93,10 @@ func TestStepsOfAClient(t *testing.T) {
 // deflate coding, and one that asks for it with our dictionary.
 func TestInitialSyncOfOtherClients(t *testing.T) {
 	const deflate, dictionary = 11060, 65001
+	rows := map[uint16]string{0: "the same, asked for as proposed", deflate: "the same, asked for with the deflate coding alone"}
 	for name, accept := range map[string]uint16{"as-proposed": 0, "deflate": deflate, "dictionary": dictionary} {
 		t.Run(name, func(t *testing.T) {
+			table := figures(t, "standard")
 			synctest.Test(t, func(t *testing.T) {
 				air := &airtest.Air{Rate: 1000, Delay: 200 * time.Millisecond}
 				homeserver := newHomeserver(t)
@@ -105,6 +119,9 @@ func TestInitialSyncOfOtherClients(t *testing.T) {
 					t.Errorf("%v, format %d", res.Code, format)
 				}
 				t.Logf("%d bytes", after-before)
+				if row, ok := rows[accept]; ok {
+					table.Measured(row, after-before)
+				}
 				if most := 1200; accept == dictionary && after-before > most {
 					t.Errorf("want at most %d", most)
 				}

@@ -9,6 +9,7 @@ import (
 
 	"meshsim/gateway"
 	"meshsim/link"
+	"meshsim/lowband/airtest"
 	"meshsim/node"
 	"meshsim/node/nodetest"
 	"meshsim/port/netstack/virtualtime"
@@ -49,6 +50,7 @@ func TestTransportsSideBySide(t *testing.T) {
 // TestBytesOfAnEvent counts what one message event costs on the link, headers included, its answer and the
 // acknowledgements too, once both ends know each other and the room.
 func TestBytesOfAnEvent(t *testing.T) {
+	table := airtest.ReadFigures(t, "../../lowband/PROTOCOL.md", "| step | HTTPS | coap-proxy (2019) | this |")
 	for _, c := range []struct {
 		choice gateway.Choice
 		most   uint64 // bytes
@@ -69,6 +71,9 @@ func TestBytesOfAnEvent(t *testing.T) {
 				t.Logf("%s: event %d took %d packets, %d bytes", c.choice, i, p-packets, b-bytes)
 				if i > 1 && b-bytes > c.most {
 					t.Errorf("%s: an event took %d bytes, more than %d", c.choice, b-bytes, c.most)
+				}
+				if i > 1 && c.choice == gateway.AlwaysLowband {
+					table.Measured("one message event between servers, and its answer", int(b-bytes))
 				}
 			}
 		})
