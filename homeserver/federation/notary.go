@@ -124,11 +124,16 @@ func (h *Handler) keysOf(ctx context.Context, server string, minimum int64) (jso
 	case <-ctx.Done():
 		return kept.orNone(server)
 	}
+	defer func() { <-h.notary.slots }()
+	if kept = h.notary.get(server); time.Since(kept.asked) < keyRetry { // somebody else has asked meanwhile
+		return kept.orNone(server)
+	}
 	fresh, err := h.fetchDocument(ctx, server)
-	<-h.notary.slots
 	if err != nil {
-		kept.asked = now
-		h.notary.put(server, kept)
+		if ctx.Err() == nil { // otherwise it says nothing about the server
+			kept.asked = time.Now()
+			h.notary.put(server, kept)
+		}
 		return kept.orNone(server)
 	}
 	h.notary.put(server, fresh)

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
@@ -88,8 +89,8 @@ func TestNotary(t *testing.T) {
 
 // silence answers nothing, and counts who waits for it.
 type silence struct {
-	mu        sync.Mutex
-	now, most int
+	mu             sync.Mutex
+	now, most, all int
 }
 
 func (s *silence) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -103,7 +104,7 @@ func (s *silence) count(by int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now += by
-	s.most = max(s.most, s.now)
+	s.most, s.all = max(s.most, s.now), s.all+max(by, 0)
 }
 
 // TestNotaryAsksFewAtATime: nobody can make a notary open as many connections as they like.
@@ -130,6 +131,36 @@ func TestNotaryAsksFewAtATime(t *testing.T) {
 		group.Wait()
 		if far.most != notaryWidth {
 			t.Errorf("%d servers were asked at the same time, %d may be", far.most, notaryWidth)
+		}
+	})
+}
+
+// TestNotaryAsksOnceForMany: those who waited for their turn and find that somebody has asked meanwhile do not ask again. One who
+// hangs up has learned nothing of the server.
+func TestNotaryAsksOnceForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var far silence
+		peer := New(Config{Server: homeserver.Config{Name: "b", KeyID: "ed25519:1", Key: testIdentity("b").Key}, Transport: &far})
+		t.Cleanup(peer.Close)
+		ask := func(ctx context.Context, server string) {
+			req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/_matrix/key/v2/query/"+server, nil)
+			peer.Handler.ServeHTTP(httptest.NewRecorder(), req)
+		}
+		var group sync.WaitGroup
+		for range 5 * notaryWidth {
+			group.Go(func() { ask(t.Context(), "c") })
+		}
+		group.Wait()
+		if far.all > notaryWidth {
+			t.Errorf("a server was asked %d times", far.all)
+		}
+		before := far.all
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		ask(ctx, "d")
+		ask(t.Context(), "d")
+		if n := far.all - before; n != 2 {
+			t.Errorf("after one who has hung up, a server was asked %d times", n)
 		}
 	})
 }
