@@ -18,20 +18,28 @@ import (
 	"meshsim/lowband/records"
 )
 
-// freeUDP is a port that nobody has at the moment, below those that systems give to whoever asks for any.
+// freeUDP is a port that nobody has at the moment, as nobody has the next one, below those that systems give to whoever
+// asks for any.
 func freeUDP(t *testing.T) int {
 	t.Helper()
 	const from, count = 21000, 10000
 	for i := range count {
 		port := from + (os.Getpid()*7+i)%count
-		conn, err := net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			conn.Close()
+		if isFreeUDP(port) && isFreeUDP(port+1) {
 			return port
 		}
 	}
 	t.Fatal("no UDP port is free")
 	return 0
+}
+
+func isFreeUDP(port int) bool {
+	conn, err := net.ListenPacket("udp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // TestServersOfferCoAP: a client of MSC3079 reaches a server of the mesh at its port, across its client link, and

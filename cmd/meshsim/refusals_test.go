@@ -3,7 +3,6 @@
 package main
 
 import (
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,11 +24,7 @@ type lack struct {
 // lacks are made anew for each test, as they hold what listens.
 func lacks(t *testing.T) []lack {
 	const synapse = "meshsim/synapse"
-	nobody, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody.Close() // so that its port is refused
+	const nobody = "127.0.0.1:1" // nobody listens there, and nobody is given that port by chance
 	return []lack{
 		{slug: "no-engine", says: "start one, e.g. with systemctl start docker or dockerd, or choose --homeserver embedded"},
 		{slug: "no-image", engine: &enginetest.Engine{},
@@ -37,8 +32,8 @@ func lacks(t *testing.T) []lack {
 		{slug: "named-image-missing", engine: &enginetest.Engine{}, args: []string{"--image", "mine"},
 			says: "the image mine is not on this machine"},
 		{slug: "postgres-unreachable", engine: &enginetest.Engine{Images: []string{synapse}},
-			args: []string{"--postgres", "postgresql://somebody:hidden@" + nobody.Addr().String() + "/postgres"},
-			says: "no answer from the Postgres at " + nobody.Addr().String() + ": start it, or correct the host and port in --postgres"},
+			args: []string{"--postgres", "postgresql://somebody:hidden@" + nobody + "/postgres"},
+			says: "no answer from the Postgres at " + nobody + ": start it, or correct the host and port in --postgres"},
 		{slug: "postgres-refuses-the-password", engine: &enginetest.Engine{Images: []string{synapse}},
 			args: []string{"--postgres", enginetest.RefusingPostgres(t, "28P01", "password authentication failed")},
 			says: `refuses the password of user "somebody": correct it in --postgres`},

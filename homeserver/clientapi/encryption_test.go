@@ -23,7 +23,6 @@ func (c *client) deviceKeys() object {
 	}
 }
 
-// crossSigningKey is one of a user's three keys.
 // signingKey is a key that belongs to a name.
 func signingKey(name string) ed25519.PrivateKey {
 	seed := sha256.Sum256([]byte(name))
@@ -34,7 +33,7 @@ func publicKey(name string) string {
 	return matrix.EncodeBase64(signingKey(name).Public().(ed25519.PublicKey))
 }
 
-// crossSigningKey is the key with a name, signed by those with others.
+// crossSigningKey is one of a user's three keys, the one with a name, signed by those with others.
 func (c *client) crossSigningKey(usage, name string, by ...string) object {
 	c.t.Helper()
 	public := publicKey(name)

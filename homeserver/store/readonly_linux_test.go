@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -25,6 +26,9 @@ func TestReadOnly(t *testing.T) {
 			must(t, os.Chmod(dir, 0o555))
 			t.Cleanup(func() { must(t, os.Chmod(dir, 0o755)) })
 			db, err := openAsAnybody(dir)
+			if errors.Is(err, errStillRoot) {
+				t.Skip("not tested:", err)
+			}
 			if err == nil {
 				_ = db.Close()
 				t.Fatal("it was opened")
@@ -36,7 +40,10 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// openAsAnybody opens a database with the rights of a user without any: root may write everything.
+var errStillRoot = errors.New("this process is root's and cannot give up its rights")
+
+// openAsAnybody opens a database with the rights of a user without any: root may write everything. It fails with
+// errStillRoot where there is no such user, as in some containers.
 func openAsAnybody(dir string) (*store.DB, error) {
 	if os.Geteuid() != 0 {
 		return store.Open(dir, nil)
@@ -49,7 +56,11 @@ func openAsAnybody(dir string) (*store.DB, error) {
 	go func() {
 		runtime.LockOSThread() // the thread ends with the goroutine
 		const nobody = 65534
-		_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0) // of this thread alone; what fails is seen below
+		_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0) // of this thread alone
+		if now, _, _ := syscall.RawSyscall(syscall.SYS_SETFSUID, nobody, 0, 0); now != nobody {
+			opened <- result{nil, errStillRoot}
+			return
+		}
 		db, err := store.Open(dir, nil)
 		opened <- result{db, err}
 	}()

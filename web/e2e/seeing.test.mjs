@@ -55,7 +55,7 @@ everywhere("a circle travels at the pace of its link", async ({ mesh, visit }) =
   await mesh.say(room, left, "Slowly");
   await until("it is on its way", async () => (await ui.pixels(1)) > 0);
   const inTime = ((await ui.pace(latency_ms, { x: 330, y: 200 }, { x: 530, y: 200 })) * latency_ms) / 1000;
-  assert.ok(Math.abs(inTime / 260 - 1) < 0.1, `in ${latency_ms} ms it would go ${inTime} of 260 pixels`);
+  assert.ok(Math.abs(inTime / 260 - 1) < 0.2, `in ${latency_ms} ms it would go ${inTime} of 260 pixels`);
 }, [PHONE, SMALL, LAPTOP]);
 
 everywhere("in slow motion circles go at the chosen part of the real pace, which is said", async (scene) => {
@@ -249,7 +249,7 @@ everywhere("a server and a message are followed", async (scene) => {
 everywhere("the figures say whether the mesh is connected and what is not yet everywhere; failures are seen", async (scene) => {
   const { ui, say, card } = await watched(scene);
   const figure = (name) => ui.page.getByTestId(`figure-${name}`).textContent();
-  assert.equal(await figure("parts"), "connected");
+  await until("it is connected", async () => (await figure("parts")) === "connected");
   await scene.mesh.setCut(3, true);
   await until("two parts are counted", async () => (await figure("parts")) === "2");
   await say("Not for everybody");

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -113,7 +114,7 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, "/images/"), "/json")
 	for _, image := range e.Images {
 		if image == name {
-			answer(w, map[string]any{"Id": "image", "Architecture": "amd64"})
+			answer(w, map[string]any{"Id": "image", "Architecture": runtime.GOARCH})
 			return
 		}
 	}
