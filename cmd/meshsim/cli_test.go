@@ -17,7 +17,6 @@ import (
 var unhurried = map[string]string{envPrefix + "LISTEN": "127.0.0.1:0", envPrefix + "STOP_TIMEOUT": "2m"}
 
 // meshsim runs the program until the context ends and returns what it printed.
-
 func meshsim(ctx context.Context, env map[string]string, args ...string) (string, error) {
 	var out bytes.Buffer
 	command := newRoot(func(name string) string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -28,8 +29,9 @@ type captured struct {
 	payload  []byte
 }
 
-// readCapture reads a capture file that must be whole, of UDP at CoAP's port.
-func readCapture(t *testing.T, name string) []captured {
+// readCapture reads a capture file of UDP at CoAP's port. It must be whole, unless it still grows: then its last datagram
+// may be there in part.
+func readCapture(t *testing.T, name string, grows bool) []captured {
 	t.Helper()
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -42,7 +44,7 @@ func readCapture(t *testing.T, name string) []captured {
 	var all []captured
 	for {
 		packet, _, err := r.ReadPacketData()
-		if err == io.EOF {
+		if err == io.EOF || grows && errors.Is(err, io.ErrUnexpectedEOF) {
 			return all
 		}
 		if err != nil {
@@ -78,7 +80,7 @@ func TestLowbandCapture(t *testing.T) {
 	})
 	first, _ := node.Addrs(0)
 	second, _ := node.Addrs(1)
-	before := transactions(readCapture(t, name), first, second)
+	before := transactions(readCapture(t, name, true), first, second)
 	var message api.SentMessage
 	p.do("POST", "/api/v1/rooms/"+url.PathEscape(room.ID)+"/messages", `{"server":0,"body":"hello"}`, &message)
 	sent, received := make(map[int]float64), make(map[int]float64)
@@ -88,12 +90,12 @@ func TestLowbandCapture(t *testing.T) {
 		}
 		return len(received) == 1
 	})
-	if after := transactions(readCapture(t, name), first, second); after <= before {
+	if after := transactions(readCapture(t, name, true), first, second); after <= before {
 		t.Errorf("the file has %d transactions before the message and %d when it has arrived", before, after)
 	}
 	p.end()
 	seen := make(map[string]int)
-	for _, c := range readCapture(t, name) {
+	for _, c := range readCapture(t, name, false) {
 		text := coap.Describe(c.payload)
 		if strings.HasPrefix(text, "no CoAP") {
 			t.Errorf("%v to %v: %s", c.from, c.to, text)
@@ -137,18 +139,27 @@ func TestLowbandCaptureOpensInWireshark(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	if want := len(readCapture(t, name)); len(lines) != want || want == 0 {
+	if want := len(readCapture(t, name, false)); len(lines) != want || want == 0 {
 		t.Errorf("tshark lists %d datagrams of %d", len(lines), want)
 	}
 	for _, line := range lines {
 		fields := strings.Split(line+"\t\t", "\t")
-		message := strings.TrimSpace(fields[2])
-		// A repetition is one; Request-Tag (RFC 9175, option 292) is younger than some Wiresharks.
-		clean := message == "" || strings.HasPrefix(message, "Retransmitted") || message == "Invalid Option Number 292"
-		if !strings.Contains(fields[0], "udp:coap") || fields[1] != "" || !clean {
+		if !strings.Contains(fields[0], "udp:coap") || fields[1] != "" || complains(fields[2]) {
 			t.Errorf("%q", line)
 		}
 	}
+}
+
+// complains tells whether Wireshark finds fault with a datagram. A busy machine makes repetitions, which it names; and
+// Request-Tag (RFC 9175, option 292) is younger than some Wiresharks.
+func complains(messages string) bool {
+	for message := range strings.SplitSeq(messages, ",") {
+		message = strings.TrimSpace(message)
+		if message != "" && !strings.HasPrefix(message, "Retransmitted") && message != "Invalid Option Number 292" {
+			return true
+		}
+	}
+	return false
 }
 
 // TestLowbandCaptureIsRefused before a port is opened, and what a file holds stays where the port is refused.
