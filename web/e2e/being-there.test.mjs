@@ -1,5 +1,6 @@
 // The page itself: sizes, colours, settings, who reads with a screen reader, and a lost connection.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { until } from "./meshsim.mjs";
 import { everyLook, everywhere, inWindow, LAPTOP, LARGE, PHONE, SMALL } from "./stage.mjs";
 
@@ -173,6 +174,58 @@ everywhere("the transport is shown, chosen and taken back", async ({ mesh, visit
   await ui.keys("Control+z", "Control+z");
   await until("it is HTTPS again", async () => (await mesh.get("/transport")).transport === "https");
   await ui.page.getByTestId("lowband").waitFor({ state: "detached" });
+});
+
+everywhere("what another page changes of the transport is learned without a reload", async ({ mesh, visit }) => {
+  await mesh.place(PLACES);
+  const [here, there] = [await visit(), await visit()];
+  for (const ui of [here, there]) await ui.page.evaluate(() => (window.untouched = true));
+  const transport = async (ui) => {
+    await ui.panel("Settings");
+    return ui.page.getByTestId("transport").getByLabel("Transport");
+  };
+  const [chosen, learned] = [await transport(here), await transport(there)];
+  await chosen.selectOption("lowband");
+  await there.page.getByTestId("lowband").waitFor();
+  await until("its settings show it", async () => (await learned.inputValue()) === "lowband");
+  await learned.selectOption("https");
+  await here.page.getByTestId("lowband").waitFor({ state: "detached" });
+  await until("and back", async () => (await chosen.inputValue()) === "https");
+  for (const ui of [here, there]) assert.equal(await ui.page.evaluate(() => window.untouched), true, "no page was loaded again");
+}, [SMALL, LAPTOP]);
+
+everywhere("where workers have no canvases the page paints, picks, shows what travels and saves pictures all the same", async ({ mesh, visit }) => {
+  const ids = await mesh.place(PLACES);
+  const room = await mesh.room("square", ids);
+  const ui = await visit({
+    before: (page) =>
+      page.addInitScript(() => {
+        delete window.OffscreenCanvas;
+        delete HTMLCanvasElement.prototype.transferControlToOffscreen;
+      }),
+  });
+  await ui.counts(ids.length);
+  assert.equal(await ui.page.evaluate(() => typeof OffscreenCanvas), "undefined");
+  await ui.hidePanel();
+  await ui.keys("f");
+  await ui.rests();
+  const ink = await ui.colour("--ink");
+  await until("names are painted", async () => (await ui.pixels(0, ink)) > 50);
+  await mesh.slower(10);
+  await until("nothing moves", async () => (await ui.pixels(1)) === 0);
+  await mesh.say(room, ids[0], "Beside the worker");
+  await until("it travels", async () => (await ui.pixels(1)) > 20);
+  await ui.screenshot("beside");
+  await until("it has arrived", async () => (await ui.pixels(1)) === 0);
+  const server = await mesh.server(ids[1]);
+  await ui.click(server);
+  await ui.page.getByTestId("server-inspector").getByRole("heading", { name: server.name }).waitFor();
+
+  await ui.page.keyboard.press("Control+s");
+  const download = ui.page.waitForEvent("download");
+  await ui.page.getByRole("dialog", { name: "Save the mesh" }).getByRole("button", { name: /^PNG/ }).click();
+  const png = readFileSync(await (await download).path());
+  assert.equal(png.subarray(1, 4).toString(), "PNG");
 });
 
 everywhere("the theme follows the browser, can be chosen, and is remembered", async ({ mesh, visit }) => {

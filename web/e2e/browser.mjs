@@ -182,6 +182,17 @@ export class Board {
     );
   }
 
+  /**
+   * The shapes of the marks on a canvas, "circle" or "diamond", apart from servers at these places of the world: a circle
+   * fills four fifths of the square around it, a diamond half.
+   */
+  async shapes(canvas, places) {
+    const view = await this.view();
+    const nodes = places.map(([x, y]) => [x * view.k + view.x, y * view.k + view.y]);
+    const marks = await this.page.evaluate(blobs, { index: canvas, nodes, apart: 30 * Math.max(1, view.k) });
+    return marks.map(({ width, height, area }) => (area / (width * height) > 0.66 ? "circle" : "diamond"));
+  }
+
   /** How many pixels a canvas has painted, once it is the same for a few frames. */
   async settled(canvas) {
     for (let [last, same] = [-1, 0]; ; ) {
@@ -235,6 +246,30 @@ export class Board {
     mkdirSync(dirname(path), { recursive: true });
     await this.page.screenshot({ path });
   }
+}
+
+/** The bounds and areas, in pixels, of the connected spots of a canvas that are fully painted, apart from the servers; runs in the page. */
+function blobs({ index, nodes, apart }) {
+  const { data, width } = window.painted(index).getImageData(0, 0, innerWidth, innerHeight);
+  const full = (i) => data[4 * i + 3] > 250;
+  const found = [];
+  for (let start = 0; start < data.length / 4; start++) {
+    if (!full(start)) continue;
+    const spot = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity, area: 0 };
+    for (const rest = [start]; rest.length > 0; ) {
+      const i = rest.pop();
+      if (!full(i)) continue;
+      data[4 * i + 3] = 0;
+      const [x, y] = [i % width, Math.floor(i / width)];
+      Object.assign(spot, { left: Math.min(spot.left, x), right: Math.max(spot.right, x), top: Math.min(spot.top, y), bottom: Math.max(spot.bottom, y) });
+      spot.area++;
+      rest.push(i + 1, i - 1, i + width, i - width);
+    }
+    const [x, y] = [(spot.left + spot.right) / 2, (spot.top + spot.bottom) / 2];
+    const free = nodes.every(([nx, ny]) => Math.hypot(nx - x, ny - y) > apart);
+    if (free && spot.area > 40) found.push({ width: spot.right - spot.left + 1, height: spot.bottom - spot.top + 1, area: spot.area });
+  }
+  return found;
 }
 
 /** Samples [ms, x in pixels of the canvas] of the middle of what is fully painted near a height, between two edges; runs in the page. */

@@ -24,6 +24,7 @@ export class Meshsim {
     this.path = path;
     this.port = 0; // the kernel chooses one
     this.output = "";
+    this.flags = []; // further ones, for the next start
   }
 
   get url() {
@@ -32,7 +33,7 @@ export class Meshsim {
 
   /** Starts it, where it was if it ran before. */
   async start() {
-    const args = ["--listen", `127.0.0.1:${this.port}`, "--client-ports", "0", "--seed", "7"];
+    const args = ["--listen", `127.0.0.1:${this.port}`, "--client-ports", "0", "--seed", "7", ...this.flags];
     this.process = spawn(this.path, args, { stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => (this.output += text));

@@ -1,7 +1,7 @@
 // Seeing: what travels and at which pace, halos and failures, the time line, colours, the small map, following, the figures.
 import assert from "node:assert/strict";
 import { until } from "./meshsim.mjs";
-import { everyLook, everywhere, LAPTOP, PHONE, SMALL } from "./stage.mjs";
+import { everyLook, everywhere, inWindow, LAPTOP, PHONE, SMALL } from "./stage.mjs";
 
 const PLACES = [
   [100, 120],
@@ -119,6 +119,34 @@ everywhere("scrubbing back shows the traffic of then, by pointer and by keys", a
   assert.deepEqual(await ui.barriers(), []);
   await page.getByRole("button", { name: "Back to now" }).click();
   assert.equal(await slider.getAttribute("aria-valuetext"), "now");
+});
+
+everywhere("scrubbing back further than anything is kept says so; no label lies on the bars", async (scene) => {
+  const { ui, delivered } = await watched(scene);
+  const { page } = ui;
+  await delivered("Kept");
+  const line = page.getByRole("region", { name: "Time line" });
+  const [bars, unkept, slider] = [line.locator("svg").last(), line.getByTestId("unkept"), page.getByRole("slider", { name: "Moment shown" })];
+  const [chart, without, all] = await Promise.all([bars.boundingBox(), unkept.boundingBox(), slider.boundingBox()]);
+  assert.ok(without.width > 0 && without.width < all.width, `of ${all.width} pixels ${without.width} are from before the page`);
+  for (const name of ["now", "3 min ago"]) {
+    const label = await line.getByText(name, { exact: true }).boundingBox();
+    assert.ok(label.y >= chart.y + chart.height - 1, `${name} is at ${label.y}, the bars end at ${chart.y + chart.height}`);
+  }
+  await ui.screenshot("time-line");
+
+  await page.mouse.click(all.x + without.width / 2, all.y + all.height / 2);
+  await page.getByTestId("moment").getByText("nothing that old is kept").waitFor();
+  assert.match(await slider.getAttribute("aria-valuetext"), /ago, nothing that old is kept$/);
+  assert.match(await slider.getAttribute("title"), /not kept: the page was not there yet/);
+  await ui.screenshot("not-kept");
+  await slider.focus();
+  await until("it is said no more where something is kept", async () => {
+    await page.keyboard.press("PageUp");
+    return !/kept/.test(await slider.getAttribute("aria-valuetext"));
+  });
+  assert.ok(!(await page.getByTestId("moment").innerText()).includes("kept"));
+  assert.deepEqual(await ui.barriers(), []);
 });
 
 everywhere("the time line counts what is delivered", async (scene) => {
@@ -274,6 +302,32 @@ everywhere("a transaction that fails is seen where it fails, and delivered by a 
   await scene.mesh.ask("POST", `/servers/${ids[3]}/start`);
   await card("Not to the one that is stopped").getByText("all have it").waitFor();
   await card("Not to the one that is stopped").getByText(/after a retry/).waitFor();
+});
+
+inWindow("what is sent again travels as a diamond", { ...LAPTOP, scheme: "light" }, async (scene) => {
+  const { ui, ids, say, card, delivered, still } = await watched(scene);
+  const { page } = ui;
+  await delivered("The connection is there");
+  await scene.mesh.slower(10);
+  await scene.mesh.ask("POST", `/servers/${ids[3]}/stop`);
+  await say("Once more to the one that is stopped");
+  await card("Once more to the one that is stopped").getByText("2 of 3 have it").waitFor();
+  await until("it has failed", async () => Number(await page.getByTestId("figure-incomplete").textContent()) === 1);
+  await still();
+  await scene.mesh.ask("POST", `/servers/${ids[3]}/start`);
+  await card("Once more to the one that is stopped").getByText("all have it").waitFor();
+  await card("Once more to the one that is stopped").getByText(/after a retry/).waitFor();
+
+  // Back from now, step by step: first the retry is met half way, then the first sending.
+  await page.getByRole("slider", { name: "Moment shown" }).focus();
+  const seen = async (shape) => {
+    await page.keyboard.press("ArrowLeft");
+    await ui.settled(1);
+    return (await ui.shapes(1, PLACES)).includes(shape);
+  };
+  await until("a diamond is met", () => seen("diamond"));
+  await ui.screenshot("diamond");
+  await until("before it, a circle is met", () => seen("circle"));
 });
 
 everywhere("the feed is narrowed to a type, a room and a server; pointing at an event shows its reach", async (scene) => {

@@ -1,6 +1,8 @@
 // One server as a person looks into it: its state, paths, rooms, what waits for others, its log, and for a container a shell.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { until } from "./meshsim.mjs";
 import { everywhere, inWindow, LAPTOP, LARGE, PHONE } from "./stage.mjs";
 
@@ -122,6 +124,67 @@ everywhere("a server pings another and traces the path to it", async ({ mesh, vi
   await probe.getByRole("button", { name: "Stop" }).click();
   await probe.getByRole("button", { name: "Ping", exact: true }).waitFor();
   assert.match(await probe.getByTestId("probed").innerText(), new RegExp(`^Ping to hs${c}: \\d+ of \\d+ answered; least \\d`));
+});
+
+/** Makes the page take a server for a container; runs in the page before it loads, and changes what its worker tells it. */
+function contained({ id, tells }) {
+  window.Worker = class extends Worker {
+    set onmessage(hear) {
+      super.onmessage = (message) => {
+        for (const report of Array.isArray(message.data) ? message.data : []) {
+          const servers = report.snapshot?.servers ?? report.diff?.servers ?? [];
+          for (const server of servers) if (server.id === id) Object.assign(server, tells);
+        }
+        hear(message);
+      };
+    }
+  };
+}
+
+everywhere("of a container it is said what is not seen of it, and how much memory it shares", async ({ mesh, visit }) => {
+  const [id] = await mesh.place(ROW);
+  const unseen = "What it sends is not seen: its federation traffic passes the gateway encrypted.";
+  const ui = await visit({
+    async before(page) {
+      await page.addInitScript(contained, { id, tells: { kind: "synapse", gateway: "pass-through", unseen } });
+      await page.route(`**/api/v1/servers/${id}/usage`, (route) => route.fulfill({ json: { cpu_ms: 10, memory_bytes: 200e6, merged_bytes: 48e6 } }));
+    },
+  });
+  const inspector = await inspect(ui, `hs${id}`);
+  await inspector.getByTestId("unseen").getByText(unseen).waitFor();
+  await inspector.getByTestId("merged").getByText("48 MB", { exact: true }).waitFor();
+  await inspector.getByTestId("merged").scrollIntoViewIfNeeded();
+  await ui.screenshot("server-merged");
+  assert.deepEqual(await ui.barriers(), []);
+});
+
+/** A UDP port that nobody uses. */
+async function freePort() {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, "close");
+  return port;
+}
+
+everywhere("CoAP without encryption is said in the header, and its address in the inspector, to be copied", async ({ mesh, visit }) => {
+  await mesh.stop();
+  mesh.flags = ["--coap-ports", String(await freePort()), "--lowband-insecure"];
+  await mesh.start();
+  const [id] = await mesh.place([[500, 200]]);
+  await until("it has a CoAP address", async () => (await mesh.server(id)).coap_url);
+  const { coap_url } = await mesh.server(id);
+  assert.match(coap_url, /^coap:/);
+  const ui = await visit();
+  await ui.page.getByTestId("insecure").getByText("unencrypted").waitFor();
+  const inspector = await inspect(ui, `hs${id}`);
+  await inspector.getByText(coap_url, { exact: true }).waitFor();
+  await inspector.getByText("CoAP without encryption").waitFor();
+  await inspector.getByRole("button", { name: "Copy the CoAP address" }).click();
+  assert.equal(await ui.page.evaluate(() => navigator.clipboard.readText()), coap_url);
+  await ui.screenshot("coap");
+  assert.deepEqual(await ui.barriers(), []);
 });
 
 /** Whether there is an engine with the image that the test wants. */

@@ -58,6 +58,8 @@ export class App {
   readonly flow = new Flow();
   /** Which moment of the traffic is looked at. */
   head = $state.raw<Playhead>(LIVE);
+  /** What moved before this moment, on the stream's clock, can not be shown again: 0 where the page began to listen. */
+  keptFromMS = $state(0);
   /** What the view follows: a server, an event, or the newest message where no event is named. */
   follow = $state.raw<Following | undefined>(undefined);
   /** What the colours of the canvas stand for. */

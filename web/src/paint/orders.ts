@@ -47,4 +47,6 @@ export type Telling =
   /** Where labels lie for a view; see scene/hit. */
   | { readonly tell: "labels"; readonly view: View; readonly labels: Float64Array }
   /** Nothing happened for a while where the playhead was: it skipped to here. `from` is the one it left. */
-  | { readonly tell: "skipped"; readonly from: Playhead; readonly head: Playhead };
+  | { readonly tell: "skipped"; readonly from: Playhead; readonly head: Playhead }
+  /** Of what moved before this moment of the stream's clock, some can not be shown again. */
+  | { readonly tell: "kept"; readonly fromMS: number };

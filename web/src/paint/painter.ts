@@ -57,6 +57,7 @@ export class Painter {
   #paintedMS = 0;
   #tinted = ""; // which colours of servers are painted
   #emptySince: number | undefined;
+  #keptFromMS = 0; // what the page was told
 
   constructor(studio: Studio) {
     this.#studio = studio;
@@ -82,6 +83,7 @@ export class Painter {
         break;
       case "happenings":
         this.#motion.add(order.happenings, (from, to) => this.#latency(from, to));
+        this.#tellKept();
         break;
       case "counters":
         this.#takeCounters(order.counters);
@@ -101,8 +103,16 @@ export class Painter {
 
   #restart(): void {
     this.#motion.clear();
+    this.#tellKept();
     this.#counters = undefined;
     this.#sceneStale = true;
+  }
+
+  #tellKept(): void {
+    const fromMS = this.#motion.keptFromMS;
+    if (fromMS === this.#keptFromMS) return;
+    this.#keptFromMS = fromMS;
+    this.#studio.tell({ tell: "kept", fromMS }, []);
   }
 
   #takeLook(look: Partial<Look>): void {

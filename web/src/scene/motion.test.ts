@@ -92,12 +92,17 @@ describe("looking back", () => {
 
   it("keeps no more than it may", () => {
     const motion = new Motion();
+    motion.add({ ...none, departures: [departure] }, hop);
+    expect(motion.keptFromMS).toBe(0);
     const many = Array.from({ length: 70_000 }, (_, i) => ({ ...departure, event: `$${String(i)}`, atMS: 1000 + i }));
     motion.add({ ...none, departures: many }, hop);
-    expect(motion.oldestMS()).toBeGreaterThan(1000);
+    expect(motion.keptFromMS).toBeGreaterThan(1000);
+    expect(motion.dots(motion.keptFromMS)).not.toEqual([]);
     motion.add({ ...none, departures: [{ ...departure, event: "$late", atMS: 10_000_000 }] }, hop);
     for (let i = 0; i < 100; i++) motion.add(none, hop);
-    expect(motion.oldestMS()).toBeGreaterThan(60_000);
+    expect(motion.keptFromMS).toBeGreaterThan(60_000);
+    motion.clear();
+    expect(motion.keptFromMS).toBe(0);
   });
 
   it("tells a retried event from one sent for the first time", () => {

@@ -76,6 +76,7 @@ export class Motion {
   #fresh = false; // something was added or ended since
   #newestMS = -Infinity;
   #over = -Infinity; // the moment from which nothing of the past moves any more
+  #keptFromMS = 0; // what began before is not kept
   readonly last = new LastEvents();
 
   /** latencyMS is that of a link in one direction, as it is now. */
@@ -99,6 +100,7 @@ export class Motion {
     this.#halos = [];
     this.#current = { flights: [], halos: [] };
     this.#seenMS = this.#newestMS = this.#over = -Infinity;
+    this.#keptFromMS = 0;
   }
 
   /** Whether anything is to be drawn at this time, or later. */
@@ -125,9 +127,9 @@ export class Motion {
     return least < Infinity ? least : undefined;
   }
 
-  /** The oldest moment that is still known whole; undefined before anything happened. */
-  oldestMS(): number | undefined {
-    return this.#flights[0]?.startMS;
+  /** Of what moved before this moment, some is not kept: it was too much. 0, where the stream begins, before that. */
+  get keptFromMS(): number {
+    return this.#keptFromMS;
   }
 
   dots(nowMS: number): Dot[] {
@@ -212,15 +214,17 @@ export class Motion {
   /** Drops what is too old or too much; a tenth at a time, so that it costs little. */
   #forget(): void {
     const since = this.#newestMS - BUFFER_MS;
-    this.#flights = trimmed(this.#flights, MOST_FLIGHTS, since);
-    this.#halos = trimmed(this.#halos, MOST_HALOS, since);
+    this.#flights = this.#trimmed(this.#flights, MOST_FLIGHTS, since);
+    this.#halos = this.#trimmed(this.#halos, MOST_HALOS, since);
   }
-}
 
-function trimmed<T extends { readonly startMS: number }>(list: T[], most: number, since: number): T[] {
-  const tenth = list[Math.floor(list.length / 10)];
-  if (list.length <= most && (!tenth || list.length < 100 || tenth.startMS >= since)) return list;
-  return list.slice(Math.ceil(list.length / 10));
+  #trimmed<T extends { readonly startMS: number }>(list: T[], most: number, since: number): T[] {
+    const tenth = list[Math.floor(list.length / 10)];
+    if (list.length <= most && (!tenth || list.length < 100 || tenth.startMS >= since)) return list;
+    const kept = list.slice(Math.ceil(list.length / 10));
+    this.#keptFromMS = Math.max(this.#keptFromMS, kept[0]?.startMS ?? 0);
+    return kept;
+  }
 }
 
 function isOver(f: Flight, nowMS: number): boolean {

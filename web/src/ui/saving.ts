@@ -16,17 +16,24 @@ export async function rasterise(svg: string, width: number, height: number): Pro
     const image = new Image(width, height);
     image.src = url;
     await image.decode();
-    const canvas = new OffscreenCanvas(width, height);
+    const canvas = Object.assign(document.createElement("canvas"), { width, height });
     canvas.getContext("2d")?.drawImage(image, 0, 0, width, height);
-    return await canvas.convertToBlob({ type: "image/png" });
+    return await encoded(canvas);
   } finally {
     URL.revokeObjectURL(url);
   }
 }
 
+function encoded(canvas: HTMLCanvasElement): Promise<Blob> {
+  const refusal = new Error(`the browser makes no picture of ${String(canvas.width)} by ${String(canvas.height)} pixels: save an SVG`);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(refusal)), "image/png");
+  });
+}
+
 /** How wide texts are in a font, in pixels. */
 export function textMeasure(font: string): (text: string) => number {
-  const c = new OffscreenCanvas(1, 1).getContext("2d");
+  const c = document.createElement("canvas").getContext("2d");
   if (!c) return (text) => 7 * text.length;
   c.font = font;
   return (text) => c.measureText(text).width;
