@@ -259,8 +259,9 @@ everywhere("the palette finds servers, links, rooms and actions by what is typed
   }
   await page.keyboard.press("Escape");
   await palette.waitFor({ state: "hidden" });
-
-  await ui.find(`hs${b} hs${a}`);
+  await page.keyboard.press("Control+k");
+  await page.keyboard.press("Escape");
+  await ui.find(`hs${b} hs${a}`); // at once: what was closed does not close it again
   await page.getByTestId("link-inspector").waitFor();
   await ui.find(`hs${b}`);
   await page.getByTestId("server-inspector").waitFor();

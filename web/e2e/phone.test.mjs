@@ -82,8 +82,30 @@ everyLook(
     await page.getByTestId("server-inspector").waitFor();
     assert.deepEqual(await outside(page), [], "the inspector of a server");
     await ui.screenshot("touch-server");
+    await mesh.ask("PUT", "/transport", { transport: "auto" });
+    await page.getByTestId("lowband").waitFor();
+    assert.deepEqual(await outside(page), [], "the header with a badge");
   },
   HANDS,
+);
+
+everyLook(
+  "an event is followed where it travels: not behind the panel in which it was chosen",
+  async ({ mesh, visit }) => {
+    const ids = await mesh.place([
+      [100, 200],
+      [220, 300],
+    ]);
+    const ui = await visit();
+    await ui.counts(2);
+    await mesh.say(await mesh.room("forum", ids), ids[0], "Follow me");
+    await ui.panel("Events");
+    await ui.page.getByTestId("events").getByRole("button", { name: "m.room.message" }).first().tap();
+    await ui.page.getByRole("button", { name: "Follow on the canvas" }).tap();
+    await ui.page.getByTestId("following").waitFor();
+    await ui.page.getByRole("button", { name: "Show the side panel" }).waitFor();
+  },
+  [PHONE],
 );
 
 /** What can be pressed and is not wholly in the window, across; what scrolls down in its panel is not meant. */
