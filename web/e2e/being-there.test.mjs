@@ -261,7 +261,8 @@ everywhere("a lost connection is said, tried again, and made good without a relo
   await mesh.stop();
   await ui.page.getByTestId("lost").getByText("Connection to meshsim lost.").waitFor();
   await ui.screenshot("lost");
-  await ui.click({ x: 20, y: 400 });
+  const board = await ui.board.boundingBox();
+  await ui.page.mouse.click(board.x + 20, board.y + board.height / 2);
   await ui.page.getByRole("alert").getByText("can not be reached").waitFor();
   await ui.page.getByRole("button", { name: "Try now" }).click();
   await mesh.start();

@@ -94,11 +94,14 @@ export class Meshsim {
     await this.ask("PUT", "/settings", { ...settings, latency_scale_pct: 100 * factor, max_latency_ms: 300 * factor });
   }
 
-  /** Puts servers in a room and waits until all joined. */
+  /** Puts servers in a room and waits until all joined, which takes them tens of round trips: in a mesh as small as a town. */
   async room(name, [creator, ...members]) {
+    const settings = await this.get("/settings");
+    await this.slower(0.05);
     const { id } = await this.ask("POST", "/rooms", { name, creator, members });
     const joined = async () => (await this.get("/rooms")).find((r) => r.id === id)?.members.every((m) => m.state === "joined");
     await until("all joined", joined);
+    await this.ask("PUT", "/settings", settings);
     return { id, path: `/rooms/${encodeURIComponent(id)}` };
   }
 

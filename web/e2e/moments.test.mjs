@@ -120,11 +120,13 @@ everywhere("scrubbing back further than anything is kept says so; no label lies 
 everywhere("the time line counts what is delivered", async (scene) => {
   const { ui, delivered } = await watched(scene);
   await delivered("Counted");
-  const figures = ui.page.getByRole("region", { name: "Time line" });
+  const figure = ui.page.getByRole("region", { name: "Time line" }).getByTestId("read-received");
+  await until("the second that is over had deliveries", async () => (await figure.textContent()) !== "0/s");
+  await until("the next had none", async () => (await figure.textContent()) === "0/s");
   await ui.keys("p");
   await ui.page.getByRole("slider", { name: "Moment shown" }).focus();
   await until("a second with deliveries is read out", async () => {
     await ui.page.keyboard.press("ArrowLeft");
-    return (await figures.getByTestId("read-received").textContent()) !== "0/s";
+    return (await figure.textContent()) !== "0/s";
   });
 });

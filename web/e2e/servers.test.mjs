@@ -62,9 +62,9 @@ everywhere("pointing at a server that is reached shows the path to it", async ({
   const reached = ui.page.getByTestId("server-inspector").getByRole("listitem");
   await reached.nth(1).waitFor();
   await reached.filter({ hasText: "direct" }).hover();
-  await until("the one link is shown", async () => (await shown(470)) && !(await shown(670)));
+  await until("the one link is shown", async () => (await shown(445)) && !(await shown(645)));
   await reached.filter({ hasText: "2 hops" }).hover();
-  await until("both links are shown", async () => (await shown(470)) && (await shown(670)));
+  await until("both links are shown", async () => (await shown(445)) && (await shown(645)));
   await ui.screenshot("path");
 });
 

@@ -31,5 +31,10 @@ export async function watched({ mesh, visit }, options) {
       await say(body);
       await card(body).getByText("all have it").waitFor();
     },
+    /** Waits until the speaker knows that everything arrived: what follows does not wait behind what is sent again. */
+    async acknowledged() {
+      const rests = (p) => p.pdus + p.edus === 0 && !p.sending;
+      await until("all is acknowledged", async () => (await mesh.get(`/servers/${ids[0]}/peers`)).every(rests));
+    },
   };
 }

@@ -9,14 +9,24 @@ export class Viewport {
   height = $state(0);
   /** Tells the gestures of a view that did not come from them; set by the board. */
   apply: (view: View) => void = (view) => (this.view = view);
+  /** The size of the board at this moment, in pixels; set by the board. The width and height above follow a frame later. */
+  sizeOfBoard: () => { width: number; height: number } = () => ({ width: this.width, height: this.height });
   #gliding = 0;
   #to: View | undefined; // where a glide ends
 
+  /** Takes the size of the board as it is: beside a panel that was opened or closed just now, too. */
+  measure(): { width: number; height: number } {
+    return ({ width: this.width, height: this.height } = this.sizeOfBoard());
+  }
+
   centre(): World {
+    this.measure();
     return toWorld(this.view, { x: this.width / 2, y: this.height / 2 });
   }
 
-  zoomBy(factor: number, around: Screen = { x: this.width / 2, y: this.height / 2 }): void {
+  zoomBy(factor: number): void {
+    this.measure();
+    const around: Screen = { x: this.width / 2, y: this.height / 2 };
     const { k, x, y } = this.#settled();
     const next = clamp(k * factor, MIN_ZOOM, MAX_ZOOM);
     const ratio = next / k;
@@ -40,6 +50,7 @@ export class Viewport {
   fitTo(points: Iterable<World>, insets: Insets, gliding = true): void {
     const box = boundsOf(points);
     if (!box) return;
+    this.measure();
     const view = fit(box, this.width, this.height, insets);
     if (gliding) this.glide(view);
     else this.apply(view);
@@ -49,6 +60,7 @@ export class Viewport {
   show(points: Iterable<World>, insets: Insets): void {
     const box = boundsOf(points);
     if (!box) return;
+    this.measure();
     const from = this.#settled();
     const to = reveal(from, box, this.width, this.height, insets);
     if (to.x !== from.x || to.y !== from.y) this.glide(to);
@@ -58,6 +70,7 @@ export class Viewport {
   showWhole(points: readonly World[], insets: Insets): void {
     const box = boundsOf(points);
     if (!box) return;
+    this.measure();
     const whole = fit(box, this.width, this.height, insets);
     if (whole.k < this.#settled().k) this.glide(whole);
     else this.show(points, insets);
