@@ -77,7 +77,7 @@ type Endpoint struct {
 	hellos   map[ephemeral]*Session // that peers have begun
 	peers    map[PublicKey]*peerState
 	accepted []*Session // that peers have begun, oldest first
-	visitors []*visitor // oldest first
+	visitors visitors
 	stamped  uint64
 	closed   bool
 }
@@ -94,6 +94,7 @@ func New(cfg Config) *Endpoint {
 	return &Endpoint{
 		cfg: cfg, sessions: make(map[id]*Session), remotes: make(map[id][]*Session),
 		hellos: make(map[ephemeral]*Session), peers: make(map[PublicKey]*peerState),
+		visitors: newVisitors(),
 	}
 }
 
@@ -151,7 +152,7 @@ func (e *Endpoint) Stats() Stats {
 var ErrClosed = errors.New("channel: the endpoint is closed")
 
 // ErrFull is returned by Dial when all ids of sessions are taken.
-var ErrFull = errors.New("channel: too many sessions: 60,000 are open")
+var ErrFull = errors.New("channel: too many sessions: 56,000 are open")
 
 // ErrLost is the reason of a session that the peer has forgotten, or that is silent.
 var ErrLost = errors.New("channel: the peer does not know the session any more")
@@ -178,7 +179,8 @@ func (e *Endpoint) dial(s *Session, pattern noise.HandshakePattern, h func(*Sess
 	return s, nil
 }
 
-const maxIDs = 60_000
+// maxIDs bounds the sessions; with the visitors they leave some of the 65,536 ids free.
+const maxIDs = 56_000
 
 // register gives a session an id.
 func (e *Endpoint) register(s *Session) (err error) {
@@ -216,8 +218,7 @@ func (e *Endpoint) freeIDLocked() (id, error) {
 			return 0, err
 		}
 		own := id(binary.BigEndian.Uint16(b[:]))
-		taken := slices.ContainsFunc(e.visitors, func(v *visitor) bool { return v.own == own })
-		if !taken && e.sessions[own] == nil {
+		if e.visitors.find(own) == nil && e.sessions[own] == nil {
 			return own, nil
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"slices"
 
 	"github.com/flynn/noise"
 )
@@ -24,9 +23,6 @@ const (
 	// thirdOverhead: header, a static key and its tag, the hint and the payload's tag.
 	thirdOverhead = helloHeader + 48 + 1 + tagLen
 )
-
-// maxVisitors bounds the first contacts that have not told who they are; the oldest gives way.
-const maxVisitors = 256
 
 // KeyChangedError says that a peer has another key than the one it was known by. Either it was given a new one, or
 // somebody else answers in its place.
@@ -61,7 +57,7 @@ func (e *Endpoint) met(b []byte, from net.Addr) {
 		return
 	}
 	e.mu.Lock()
-	known := e.visitorLocked(begunBy)
+	known := e.visitors.findBegun(begunBy)
 	e.mu.Unlock()
 	if known != nil {
 		e.write(known.second, from)
@@ -73,15 +69,6 @@ func (e *Endpoint) met(b []byte, from net.Addr) {
 		return
 	}
 	e.write(v.second, from)
-}
-
-func (e *Endpoint) visitorLocked(begunBy ephemeral) *visitor {
-	for _, v := range e.visitors {
-		if v.begunBy == begunBy {
-			return v
-		}
-	}
-	return nil
 }
 
 func (e *Endpoint) newVisitor(b []byte, begunBy ephemeral) (*visitor, error) {
@@ -114,10 +101,7 @@ func (e *Endpoint) admit(v *visitor) error {
 		return err
 	}
 	v.own = own
-	if len(e.visitors) == maxVisitors {
-		e.visitors = slices.Delete(e.visitors, 0, 1)
-	}
-	e.visitors = append(e.visitors, v)
+	e.visitors.add(v)
 	return nil
 }
 
@@ -161,16 +145,13 @@ func (e *Endpoint) introduced(b []byte, from net.Addr) {
 func (e *Endpoint) visitor(own id) *visitor {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if i := slices.IndexFunc(e.visitors, func(v *visitor) bool { return v.own == own }); i >= 0 {
-		return e.visitors[i]
-	}
-	return nil
+	return e.visitors.find(own)
 }
 
 func (e *Endpoint) leave(v *visitor) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.visitors = slices.DeleteFunc(e.visitors, func(other *visitor) bool { return other == v })
+	e.visitors.remove(v)
 }
 
 // introducedAgain takes a third message that comes again, because the answer to what it carries was lost. Who stands

@@ -246,7 +246,7 @@ func TestStrangersCostLittle(t *testing.T) {
 		air := &airtest.Air{}
 		client, server := strangers(t, air)
 		attacker := open(t, air.Open("attacker"), newKey(t), anybody)
-		for range 3 * maxVisitors {
+		for range maxVisitors + 100 {
 			attacker.meet(t, func(PublicKey) error { return errors.New("says nothing more") }).Send([]byte("x"))
 		}
 		attacker.received()
@@ -256,7 +256,7 @@ func TestStrangersCostLittle(t *testing.T) {
 		}
 		server.mu.Unlock()
 		server.Endpoint.mu.Lock()
-		if n := len(server.visitors); n != maxVisitors {
+		if n := server.visitors.len(); n != maxVisitors {
 			t.Errorf("%d visitors are kept", n)
 		}
 		server.Endpoint.mu.Unlock()
@@ -266,6 +266,27 @@ func TestStrangersCostLittle(t *testing.T) {
 		client.meet(t, believe).Send([]byte("a"))
 		expect(t, server, "a")
 		expect(t, client, "re: a")
+	})
+}
+
+// TestStrangersDoNotPushOthersOut: whoever takes long to answer is not forgotten meanwhile for a thousand that never do.
+func TestStrangersDoNotPushOthersOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		air := &airtest.Air{}
+		client, server := strangers(t, air)
+		attacker := open(t, air.Open("attacker"), newKey(t), anybody)
+		client.meet(t, func(key PublicKey) error {
+			for range 1000 {
+				attacker.meet(t, func(PublicKey) error { return errors.New("says nothing more") }).Send([]byte("x"))
+			}
+			time.Sleep(time.Second)
+			return believe(key)
+		}).Send([]byte("a"))
+		time.Sleep(2 * time.Second)
+		expect(t, server, "a")
+		if n := server.Stats().Refused; n != 0 {
+			t.Errorf("%d datagrams were refused", n)
+		}
 	})
 }
 
@@ -325,7 +346,7 @@ func TestAWorthlessFirstMessageIsRefused(t *testing.T) {
 		}
 		expect(t, server)
 		server.Endpoint.mu.Lock()
-		if n := len(server.visitors); n != 0 {
+		if n := server.visitors.len(); n != 0 {
 			t.Errorf("%d visitors are kept", n)
 		}
 		server.Endpoint.mu.Unlock()
