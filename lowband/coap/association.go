@@ -1,7 +1,9 @@
 package coap
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -147,15 +149,30 @@ func (a *Association) Stats() Stats {
 	}
 }
 
-// maxOptions is how many options a message may have: one for each segment of a path and each argument of a query.
-const maxOptions = 64
+// maxOptions is how many options a message may have: one for each segment of a path and each argument of a query. Most have
+// no more than usualOptions, and room for the others is made only where they come.
+const (
+	maxOptions   = 64
+	usualOptions = 4
+)
+
+// decode reads a message, which keeps parts of the datagram.
+func decode(datagram []byte) (message.Message, error) {
+	m := message.Message{Options: make(message.Options, 0, usualOptions)}
+	_, err := coder.DefaultCoder.Decode(datagram, &m)
+	if errors.Is(err, message.ErrOptionsTooSmall) {
+		m = message.Message{Options: make(message.Options, 0, maxOptions)}
+		_, err = coder.DefaultCoder.Decode(datagram, &m)
+	}
+	return m, err
+}
 
 // Receive takes a datagram from the peer. It does not keep the slice.
 func (a *Association) Receive(datagram []byte) {
 	a.count.received.Add(1)
 	a.count.receivedBytes.Add(uint64(len(datagram)))
-	m := message.Message{Options: make(message.Options, 0, maxOptions)}
-	if _, err := coder.DefaultCoder.Decode(append([]byte(nil), datagram...), &m); err != nil {
+	m, err := decode(bytes.Clone(datagram))
+	if err != nil {
 		a.count.malformed.Add(1)
 		return
 	}

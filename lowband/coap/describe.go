@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode"
@@ -8,13 +9,12 @@ import (
 
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
-	"github.com/plgd-dev/go-coap/v3/udp/coder"
 )
 
 // Describe writes what a datagram says in one line, for people.
 func Describe(datagram []byte) string {
-	m := message.Message{Options: make(message.Options, 0, maxOptions)}
-	if _, err := coder.DefaultCoder.Decode(append([]byte(nil), datagram...), &m); err != nil {
+	m, err := decode(bytes.Clone(datagram))
+	if err != nil {
 		return "no CoAP: " + err.Error()
 	}
 	kinds := [...]string{message.Confirmable: "CON", message.NonConfirmable: "NON", message.Acknowledgement: "ACK", message.Reset: "RST"}
