@@ -209,7 +209,7 @@ func (f *Far) passOn(target *url.URL, transport http.RoundTripper) http.Handler 
 	if transport == nil {
 		f.own = &http.Transport{
 			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxIdle, IdleConnTimeout: 90 * time.Second,
-			TLSHandshakeTimeout: 10 * time.Second,
+			DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext, TLSHandshakeTimeout: 10 * time.Second,
 		}
 		transport = f.own
 	}
