@@ -1,5 +1,5 @@
-// Runs the browser tests, one file more at once than there are processors, for they wait a lot: builds meshsim once, and lets node's test
-// runner do the rest. Arguments name test files; without any, all run.
+// Runs the browser tests, one file more at once than there are processors, for they wait a lot: builds meshsim once, and
+// lets node's test runner do the rest. Arguments name test files; without any, all run.
 import { spawnSync } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
