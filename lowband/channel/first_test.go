@@ -239,14 +239,15 @@ func TestARepeatedIntroductionIsAnsweredAgain(t *testing.T) {
 	})
 }
 
-// TestStrangersCostLittle: a flood of first messages takes bounded memory and is answered with no more bytes than came;
+// TestStrangersCostLittle: a flood of first messages begins no session and is answered with no more bytes than came;
 // a real client comes through it.
 func TestStrangersCostLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		air := &airtest.Air{}
 		client, server := strangers(t, air)
 		attacker := open(t, air.Open("attacker"), newKey(t), anybody)
-		for range maxVisitors + 100 {
+		const flood = 500
+		for range flood {
 			attacker.meet(t, func(PublicKey) error { return errors.New("says nothing more") }).Send([]byte("x"))
 		}
 		attacker.received()
@@ -256,7 +257,7 @@ func TestStrangersCostLittle(t *testing.T) {
 		}
 		server.mu.Unlock()
 		server.Endpoint.mu.Lock()
-		if n := server.visitors.len(); n != maxVisitors {
+		if n := server.visitors.len(); n != flood {
 			t.Errorf("%d visitors are kept", n)
 		}
 		server.Endpoint.mu.Unlock()
@@ -267,6 +268,34 @@ func TestStrangersCostLittle(t *testing.T) {
 		expect(t, server, "a")
 		expect(t, client, "re: a")
 	})
+}
+
+// TestVisitorsAreBounded: the oldest gives way.
+func TestVisitorsAreBounded(t *testing.T) {
+	vs := newVisitors()
+	all := make([]*visitor, maxVisitors+10)
+	for i := range all {
+		all[i] = &visitor{own: id(i), begunBy: ephemeral{byte(i), byte(i >> 8)}}
+		vs.add(all[i])
+	}
+	if vs.len() != maxVisitors || len(vs.byID) != maxVisitors || len(vs.begunBy) != maxVisitors {
+		t.Errorf("%d are kept, %d by id, %d by key", vs.len(), len(vs.byID), len(vs.begunBy))
+	}
+	for i, v := range all {
+		kept := i >= 10
+		if found := vs.find(v.own) == v; found != kept {
+			t.Errorf("visitor %d is found: %v", i, found)
+		}
+		if found := vs.findBegun(v.begunBy) == v; found != kept {
+			t.Errorf("visitor %d is found by its key: %v", i, found)
+		}
+	}
+	for _, v := range all {
+		vs.remove(v)
+	}
+	if vs.len()+len(vs.byID)+len(vs.begunBy) != 0 {
+		t.Errorf("%d are left", vs.len())
+	}
 }
 
 // TestStrangersDoNotPushOthersOut: whoever takes long to answer is not forgotten meanwhile for a thousand that never do.
