@@ -3,9 +3,11 @@
 package tun_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"testing"
 
 	"meshsim/link"
@@ -39,8 +41,24 @@ func goodput(b *testing.B, hops int, p link.Params) {
 	pump(b, attach(b, f, 0), attach(b, f, hops), addrs(hops)[0])
 }
 
+var congestion = flag.String("congestion", "", "benchmarks: TCP's congestion control; empty is the machine's own")
+
+// control sets the congestion control of what is connected in a namespace from now on.
+func control(b *testing.B, ns *tun.Namespace) {
+	b.Helper()
+	if *congestion == "" {
+		return
+	}
+	err := ns.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(*congestion), 0) })
+	if err != nil {
+		b.Fatalf("congestion control %q: %v", *congestion, err)
+	}
+}
+
 // pump sends through one TCP connection for as long as the benchmark lasts, and checks that everything arrives.
 func pump(b *testing.B, from, to *tun.Namespace, at netip.Addr) {
+	control(b, from)
+	control(b, to)
 	address := netip.AddrPortFrom(at, 80)
 	ln, err := to.Listen(address)
 	if err != nil {
