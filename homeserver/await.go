@@ -32,14 +32,25 @@ type awaited struct {
 // await waits until an event can be put into the room because all before it have come, or until the context ends; then
 // it reports false.
 func (s *Server) await(ctx context.Context, r *room, origin string, pdu *event.PDU) (complete bool, err error) {
+	return s.awaitOr(r, origin, pdu, func(placed <-chan struct{}) (came bool) {
+		select {
+		case <-placed:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	})
+}
+
+// awaitOr is await with a wait of the caller's: it returns once what is missing has got its place, and then true, or when
+// it is not to be waited for any longer.
+func (s *Server) awaitOr(r *room, origin string, pdu *event.PDU, wait func(placed <-chan struct{}) (came bool)) (complete bool, err error) {
 	for {
 		id, placed := r.awaitMissing(pdu)
 		if placed == nil {
 			return s.tryIntegrate(r, origin, pdu)
 		}
-		select {
-		case <-placed:
-		case <-ctx.Done():
+		if !wait(placed) {
 			r.giveUp(id)
 			return false, nil
 		}

@@ -122,23 +122,56 @@ func (s *Server) invitedVersion(roomID matrix.RoomID) *matrix.RoomVersion {
 	return nil
 }
 
-// integrate puts a vetted PDU into the room, fetching what its graph lacks first.
+// integrate puts a vetted PDU into the room, fetching what its graph lacks first. Until it is its turn to fetch, what is
+// missing may still come by itself.
 func (s *Server) integrate(ctx context.Context, r *room, origin string, pdu *event.PDU) error {
-	complete, err := s.tryIntegrate(r, origin, pdu)
+	turn := false
+	complete, err := s.awaitOr(r, origin, pdu, func(placed <-chan struct{}) (came bool) {
+		select {
+		case <-placed:
+			return true
+		case r.fetching <- struct{}{}:
+			turn = true
+		case <-ctx.Done():
+		}
+		return false
+	})
 	if complete || err != nil {
 		return err
 	}
-	select {
-	case r.fetching <- struct{}{}:
-	case <-ctx.Done():
-		return &unavailableError{pdu.ID(), ctx.Err()}
+	if !turn {
+		select {
+		case r.fetching <- struct{}{}:
+		case <-ctx.Done():
+			return &unavailableError{pdu.ID(), ctx.Err()}
+		}
 	}
 	defer func() { <-r.fetching }()
 	// Whoever fetched before may have brought what is missing here too.
 	if complete, err = s.tryIntegrate(r, origin, pdu); complete || err != nil {
 		return err
 	}
-	return s.fetchAndIntegrate(ctx, r, origin, pdu)
+	return s.fetchUnlessItComes(ctx, r, origin, pdu)
+}
+
+// fetchUnlessItComes gives up fetching when what was missing has come by itself meanwhile: others wait for their turn.
+func (s *Server) fetchUnlessItComes(ctx context.Context, r *room, origin string, pdu *event.PDU) error {
+	fetching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	came := make(chan bool)
+	go func() {
+		complete, err := s.await(fetching, r, origin, pdu)
+		if complete = complete && err == nil; complete {
+			cancel()
+		}
+		came <- complete
+	}()
+	err := s.fetchAndIntegrate(fetching, r, origin, pdu)
+	cancel()
+	if <-came {
+		return nil
+	}
+	return err
 }
 
 // tryIntegrate puts a PDU into the room if all that it refers to is known.

@@ -32,11 +32,12 @@ type mesh struct {
 	rand  *rand.Rand
 	peers map[string]*Peer
 	names []string
-	side  map[string]int // servers with different sides do not reach each other
-	delay time.Duration  // at most
-	loss  float64        // of a request or its answer
-	count int            // of requests
-	asked map[string]int // requests, by the first word of the endpoint
+	side  map[string]int                      // servers with different sides do not reach each other
+	delay time.Duration                       // at most
+	way   func(from, to string) time.Duration // what every way takes besides; nil for nothing
+	loss  float64                             // of a request or its answer
+	count int                                 // of requests
+	asked map[string]int                      // requests, by the first word of the endpoint
 
 	instead map[string]http.Handler // what answers in place of a server
 }
@@ -134,6 +135,9 @@ func (m *mesh) pass(ctx context.Context, from, to string) error {
 	var delay time.Duration
 	if m.delay > 0 {
 		delay = time.Duration(m.rand.Int64N(int64(m.delay)))
+	}
+	if m.way != nil {
+		delay += m.way(from, to)
 	}
 	m.mu.Unlock()
 	if delay > 0 {
