@@ -138,6 +138,27 @@ everywhere("members chatter at a chosen rate, faster while they do, and fall sil
   await ui.page.getByRole("button", { name: "Start" }).waitFor();
 });
 
+everywhere("the newest message is in sight, unless one has scrolled back to read", async (scene) => {
+  const { ui, ids, room, card } = await forum(scene);
+  const log = ui.page.getByRole("log", { name: "Messages" });
+  const fromEnd = () => log.evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+  for (let i = 1; i <= 20; i++) await scene.mesh.say(room, ids[i % ids.length], `line ${i}.`);
+  await card("line 20.").waitFor();
+  await until("its end is in sight", async () => (await fromEnd()) < 2);
+  await log.hover();
+  await ui.page.mouse.wheel(0, -600);
+  await until("it was scrolled back", async () => (await fromEnd()) > 300);
+  const read = await log.evaluate((list) => list.scrollTop);
+  await scene.mesh.say(room, ids[0], "one more");
+  await card("one more").getByText("all have it").waitFor();
+  assert.ok(Math.abs((await log.evaluate((list) => list.scrollTop)) - read) < 100, "what is read stays in sight");
+  await ui.page.mouse.wheel(0, 20_000);
+  await until("the end is in sight again", async () => (await fromEnd()) < 2);
+  await scene.mesh.say(room, ids[0], "the last");
+  await card("the last").waitFor();
+  await until("the end is followed", async () => (await fromEnd()) < 2);
+});
+
 everywhere("with reduced motion links light up and nothing flies or grows", async (scene) => {
   const { ui, ids, room, card } = await forum(scene, { motion: "reduce" });
   await ui.keys("f");
