@@ -253,6 +253,17 @@ inWindow("a narrow window starts without the side panel, which can be opened", {
   await ui.screenshot("narrow");
 });
 
+everywhere("what is there already is shown whole when the page opens", async ({ mesh, visit }) => {
+  await mesh.place(Array.from({ length: 40 }, (_, i) => [150 * (i % 10), 150 * Math.floor(i / 10)]));
+  for (let time = 0; time < 4; time++) {
+    const ui = await visit();
+    const shown = await ui.view();
+    await ui.keys("f");
+    await ui.rests();
+    assert.deepEqual(await ui.view(), shown);
+  }
+});
+
 everywhere("a lost connection is said, tried again, and made good without a reload", async ({ mesh, visit }) => {
   await mesh.place(PLACES);
   const ui = await visit();

@@ -124,6 +124,7 @@ export class App {
   #receiveSnapshot(snapshot: SnapshotFrame): void {
     this.easel.order({ do: "snapshot", snapshot });
     this.#adopt(fromSnapshot(snapshot));
+    this.ready = true;
   }
 
   #receiveDiff(diff: DiffFrame): void {
@@ -138,7 +139,6 @@ export class App {
     this.follow = this.follow?.kind === "event" ? undefined : this.follow;
     this.#restarted = true;
     this.flow.restart();
-    this.ready = true;
     // The stream tells pins of links only. Without the list the page works, and knows less.
     void api.pins().then(
       (all) => this.edit.links.learn(all),
