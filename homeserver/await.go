@@ -29,31 +29,24 @@ type awaited struct {
 	waiters int
 }
 
-// await waits until an event can be put into the room because all before it have come, or until the context ends; then
-// it reports false.
-func (s *Server) await(ctx context.Context, r *room, origin string, pdu *event.PDU) (complete bool, err error) {
-	return s.awaitOr(r, origin, pdu, func(placed <-chan struct{}) (came bool) {
-		select {
-		case <-placed:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	})
-}
-
-// awaitOr is await with a wait of the caller's: it returns once what is missing has got its place, and then true, or when
-// it is not to be waited for any longer.
-func (s *Server) awaitOr(r *room, origin string, pdu *event.PDU, wait func(placed <-chan struct{}) (came bool)) (complete bool, err error) {
+// await waits until an event can be put into the room because all before it have come, and puts it there. It gives up when
+// the context ends, or when it has got its turn to fetch what is missing, which the caller then gives back; nil is no turn.
+func (s *Server) await(ctx context.Context, r *room, origin string, pdu *event.PDU, turn chan<- struct{}) (complete, mine bool, err error) {
 	for {
 		id, placed := r.awaitMissing(pdu)
 		if placed == nil {
-			return s.tryIntegrate(r, origin, pdu)
+			complete, err = s.tryIntegrate(r, origin, pdu)
+			return complete, false, err
 		}
-		if !wait(placed) {
-			r.giveUp(id)
-			return false, nil
+		select {
+		case <-placed:
+			continue
+		case turn <- struct{}{}:
+			mine = true
+		case <-ctx.Done():
 		}
+		r.giveUp(id)
+		return false, mine, nil
 	}
 }
 

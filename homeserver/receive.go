@@ -63,7 +63,7 @@ func (s *Server) receiveOne(ctx context.Context, origin string, raw json.RawMess
 	}
 	complete, err := s.tryIntegrate(r, origin, pdu)
 	if !complete && err == nil {
-		complete, err = s.await(patience(), r, origin, pdu)
+		complete, _, err = s.await(patience(), r, origin, pdu, nil)
 	}
 	if !complete && err == nil {
 		err = s.integrate(ctx, r, origin, pdu)
@@ -125,21 +125,11 @@ func (s *Server) invitedVersion(roomID matrix.RoomID) *matrix.RoomVersion {
 // integrate puts a vetted PDU into the room, fetching what its graph lacks first. Until it is its turn to fetch, what is
 // missing may still come by itself.
 func (s *Server) integrate(ctx context.Context, r *room, origin string, pdu *event.PDU) error {
-	turn := false
-	complete, err := s.awaitOr(r, origin, pdu, func(placed <-chan struct{}) (came bool) {
-		select {
-		case <-placed:
-			return true
-		case r.fetching <- struct{}{}:
-			turn = true
-		case <-ctx.Done():
-		}
-		return false
-	})
+	complete, mine, err := s.await(ctx, r, origin, pdu, r.fetching)
 	if complete || err != nil {
 		return err
 	}
-	if !turn {
+	if !mine { // what it lacks does not come: events of its auth chain, or of the state before it
 		select {
 		case r.fetching <- struct{}{}:
 		case <-ctx.Done():
@@ -160,7 +150,7 @@ func (s *Server) fetchUnlessItComes(ctx context.Context, r *room, origin string,
 	defer cancel()
 	came := make(chan bool)
 	go func() {
-		complete, err := s.await(fetching, r, origin, pdu)
+		complete, _, err := s.await(fetching, r, origin, pdu, nil)
 		if complete = complete && err == nil; complete {
 			cancel()
 		}
