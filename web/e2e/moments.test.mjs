@@ -83,7 +83,7 @@ everywhere("scrubbing back shows the traffic of then, by pointer and by keys", a
 
   const box = await slider.boundingBox();
   await page.mouse.click(box.x + 4, box.y + box.height / 2);
-  await page.getByTestId("moment").getByText(/2 min|1 min/).waitFor();
+  await page.getByTestId("moment").getByText(/[1-3] min/).waitFor();
   assert.deepEqual(await ui.barriers(), []);
   await page.getByRole("button", { name: "Back to now" }).click();
   assert.equal(await slider.getAttribute("aria-valuetext"), "now");

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   exactBandwidth,
+  formatAgo,
   formatBandwidth,
   formatBytes,
   formatLatency,
@@ -102,6 +103,11 @@ describe("formatting", () => {
     [formatLatency(141.4), "141 ms"],
     [formatLatency(12_340), "12.3 s"],
     [formatLatency(90_000), "1.5 min"],
+    [formatAgo(0.04), "0.0 s"],
+    [formatAgo(9.96), "10 s"],
+    [formatAgo(59.6), "1 min 0 s"],
+    [formatAgo(119.7), "2 min 0 s"],
+    [formatAgo(150), "2 min 30 s"],
     [formatBytes(999), "999 B"],
     [formatBytes(1_500_000), "1.5 MB"],
     [grouped(1_234_567), "1\u202f234\u202f567"],

@@ -126,6 +126,13 @@ export function formatLatency(ms: number): string {
   return `${figures(ms)} ms`;
 }
 
+/** How long ago something was, in seconds: to a tenth below ten, in whole minutes and seconds from a minute on. */
+export function formatAgo(seconds: number): string {
+  if (seconds < 59.5) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
+  const whole = Math.round(seconds);
+  return `${String(Math.floor(whole / 60))} min ${String(whole % 60)} s`;
+}
+
 /** Durations that a program wrote, such as `1m30.000482913s` or `1.499382ms`, as people write them. */
 export function plainDurations(sentence: string): string {
   return sentence.replace(/(?<![\w.:$%/-])(?:\d+(?:\.\d+)?(?:h|ms|m|s|µs|ns))+(?![\w-])/g, (written) => {
