@@ -27,7 +27,7 @@ import (
 type program struct {
 	t     testing.TB
 	addr  string
-	token string // for the examples; empty where none is needed
+	token string // empty where none is needed
 	stop  context.CancelFunc
 	done  chan error
 }
@@ -86,6 +86,7 @@ func (p *program) do(method, path, body string, out any) {
 		p.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	p.authorize(request.Header)
 	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -101,6 +102,12 @@ func (p *program) do(method, path, body string, out any) {
 	}
 	if err := json.Unmarshal(answer, out); err != nil {
 		p.t.Fatalf("%s %s answered %s: %v", method, path, answer, err)
+	}
+}
+
+func (p *program) authorize(header http.Header) {
+	if p.token != "" {
+		header.Set("Authorization", "Bearer "+p.token)
 	}
 }
 
@@ -126,7 +133,9 @@ func (p *program) frames(conn *websocket.Conn, enough func(api.Frame) bool) {
 
 func (p *program) stream() *websocket.Conn {
 	p.t.Helper()
-	conn, _, err := websocket.Dial(p.t.Context(), "ws://"+p.addr+"/api/v1/stream", nil)
+	options := &websocket.DialOptions{HTTPHeader: make(http.Header)}
+	p.authorize(options.HTTPHeader)
+	conn, _, err := websocket.Dial(p.t.Context(), "ws://"+p.addr+"/api/v1/stream", options)
 	if err != nil {
 		p.t.Fatal(err)
 	}

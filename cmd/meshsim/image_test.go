@@ -6,12 +6,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,63 +31,91 @@ func succeed(t *testing.T, command *exec.Cmd) string {
 	return strings.TrimSpace(string(out))
 }
 
-// meshsim in a container serves the page and starts stock homeservers beside itself, as the Dockerfile says. The port is
-// the machine's own here, because the engine of the tests has no bridge.
+// meshsim in a container serves the page and runs stock homeservers beside itself, started as the documents say: the commands
+// are theirs, but for the terminal, the port and the image's name.
 func TestInAContainer(t *testing.T) {
 	wantsContainers(t)
-	name := "meshsim-test-" + strings.ToLower(rand.Text()[:8])
+	image := "meshsim-test-" + strings.ToLower(rand.Text()[:8])
 	directory := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(directory, "meshsim"), ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	succeed(t, build)
-	image := exec.Command("docker", "build", "--quiet", "--tag", name, "--file", "../../Dockerfile", directory)
-	image.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // the engine of the tests has nothing newer
-	succeed(t, image)
-	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", name).Run() })
+	command := exec.Command("docker", "build", "--quiet", "--tag", image, "--file", "../../Dockerfile", directory)
+	command.Env = append(os.Environ(), "DOCKER_BUILDKIT=0") // the engine of the tests has nothing newer
+	succeed(t, command)
+	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "--force", image).Run() })
 
-	p := &program{t: t, addr: freeAddress(t), token: rand.Text()}
-	run := append([]string{"run", "--detach", "--name", name, "--network", "host", "--pid", "host",
-		"--volume", "/var/run/docker.sock:/var/run/docker.sock"}, privileges(t, name)...)
-	succeed(t, exec.Command("docker", append(run, name, "--listen", p.addr, "--homeserver", "synapse")...))
-	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", name).Run() })
-
-	nodetest.Eventually(t, containerPatience, "the page is served", func() bool {
-		response, err := http.Get("http://" + p.addr + "/")
-		if err != nil {
-			return false
-		}
-		defer response.Body.Close()
-		page, err := io.ReadAll(response.Body)
-		return err == nil && response.StatusCode == http.StatusOK && bytes.Contains(page, []byte("<title>meshsim"))
-	})
-	p.add("synapse", 0)
-	p.add("embedded", 10)
-	if out, err := p.remotely("ping", "-W", "1m", "-c", "1", "hs1", "hs0"); err != nil {
-		t.Errorf("ping: %q, %v", out, err)
+	privileged := documentedRun(t, "Dockerfile")
+	if inReadme := documentedRun(t, "README.md"); inReadme != privileged {
+		t.Errorf("the README says %q, the Dockerfile %q", inReadme, privileged)
 	}
-	if out, err := p.remotely("exec", "hs0", "ping", "-c", "1", "hs1"); err != nil {
-		t.Errorf("exec: %q, %v", out, err)
-	}
-	var running api.Version
-	p.do("GET", "/api/v1/version", "", &running)
-	succeed(t, exec.Command("docker", "stop", "--time", "30", name))
-	owners := succeed(t, exec.Command("docker", "ps", "--all", "--format", `{{.Label "org.meshsim.owner"}}`))
-	if strings.Contains("\n"+owners, fmt.Sprintf("\n%d-", running.PID)) {
-		t.Errorf("containers of process %d were left behind: %s", running.PID, owners)
+	for rights, documented := range map[string]string{"privileged": privileged, "narrow": documentedRun(t, "docs/presets.md")} {
+		t.Run(rights, func(t *testing.T) {
+			if strings.Contains(documented, "--privileged") != (rights == "privileged") {
+				t.Fatalf("these are other rights: %s", documented)
+			}
+			p := runInContainer(t, image, documented)
+			p.add("synapse", 0)
+			p.add("embedded", 10)
+			p.talk(p.room(0, 2), 2)
+			if out, err := p.remotely("exec", "hs0", "ping", "-c", "1", "hs1"); err != nil {
+				t.Errorf("exec: %q, %v", out, err)
+			}
+			var running api.Version
+			p.do("GET", "/api/v1/version", "", &running)
+			p.end()
+			owners := succeed(t, exec.Command("docker", "ps", "--all", "--format", `{{.Label "org.meshsim.owner"}}`))
+			if strings.Contains("\n"+owners, fmt.Sprintf("\n%d-", running.PID)) {
+				t.Errorf("containers of process %d were left behind: %s", running.PID, owners)
+			}
+		})
 	}
 }
 
-// privileges are the options for a container that may do all. Where the engine itself lacks a capability, because it is in a
-// container, it cannot give that: then all others, which are what meshsim needs.
-func privileges(t *testing.T, image string) []string {
+var (
+	runLine   = regexp.MustCompile(`(?m)^[# ]+(docker run --rm -it (?:.*\\\n)*.* meshsim)$`)
+	continued = regexp.MustCompile(`\s*\\\n[# ]*`)
+)
+
+// documentedRun is the one command of a document that runs meshsim's image.
+func documentedRun(t *testing.T, document string) string {
 	t.Helper()
-	out, err := exec.Command("docker", "run", "--rm", "--privileged", image, "version").CombinedOutput()
-	if err == nil {
-		return []string{"--privileged"}
+	text, err := os.ReadFile(filepath.Join("../..", document))
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("not tested with --privileged, because the engine may not give that: %v\n%s", err, out)
-	return []string{"--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--device", "/dev/net/tun",
-		"--security-opt", "systempaths=unconfined", "--security-opt", "seccomp=unconfined"}
+	found := runLine.FindAllSubmatch(text, -1)
+	if len(found) != 1 {
+		t.Fatalf("%s has %d commands that run the image, want 1", document, len(found))
+	}
+	return continued.ReplaceAllString(string(found[0][1]), " ")
+}
+
+// runInContainer does what a document says, with Synapse as the default kind, and waits until meshsim says where it is.
+func runInContainer(t *testing.T, image, documented string) *program {
+	t.Helper()
+	name := image + "-" + strings.ToLower(rand.Text()[:4])
+	p := &program{t: t, addr: freeAddress(t)}
+	arguments := strings.Fields(documented)[1:]
+	replace := func(old string, by ...string) {
+		i := slices.Index(arguments, old)
+		if i < 0 {
+			t.Fatalf("%q is not in: %s", old, documented)
+		}
+		arguments = slices.Replace(arguments, i, i+1, by...)
+	}
+	replace("-it", "--detach", "--name", name)
+	replace("127.0.0.1:3000:3000", p.addr+":3000")
+	replace("meshsim", image, "--homeserver", "synapse")
+	succeed(t, exec.Command("docker", arguments...))
+	t.Cleanup(func() { _ = exec.Command("docker", "rm", "--force", name).Run() })
+	p.stop = func() { succeed(t, exec.Command("docker", "stop", "--time", "30", name)) }
+	nodetest.Eventually(t, containerPatience, "meshsim says where it is", func() bool {
+		_, said, found := strings.Cut(succeed(t, exec.Command("docker", "logs", name)), "meshsim is at http://localhost:3000/?token=")
+		p.token, _, _ = strings.Cut(said, " ")
+		return found
+	})
+	return p
 }
 
 // freeAddress is an address on loopback at which nobody listens.
