@@ -11,6 +11,7 @@ import (
 	"meshsim/node"
 	"meshsim/node/docker"
 	"meshsim/node/embedded"
+	"meshsim/port/tun"
 )
 
 // containerOptions is what flags say about containers.
@@ -36,6 +37,8 @@ func containerFlags(f *pflag.FlagSet, o *options) {
 	f.Float64Var(&c.CPUs, "cpus", 0, "limit a container to this many `processors`, e.g. 0.5; 0 is no limit ("+envPrefix+"CPUS)")
 	f.BoolVar(&c.StockRetries, "stock-retries", false,
 		"leave the retry intervals of homeservers in containers as they are shipped, up to days ("+envPrefix+"STOCK_RETRIES)")
+	f.StringVar(&c.Congestion, "congestion-control", "",
+		"`name` of TCP's congestion control in containers, e.g. bbr; empty is cubic, which embedded servers have ("+envPrefix+"CONGESTION_CONTROL)")
 	f.StringVar(&c.gateway, "gateway", string(node.Observed),
 		"how servers in containers talk to others: observed, or pass-through (nothing inside is seen) ("+envPrefix+"GATEWAY)")
 	f.StringVar(&c.Postgres, "postgres", "",
@@ -57,6 +60,11 @@ func (o *options) checkContainers() error {
 		}
 	}
 	c.Memory = c.memoryMB << 20
+	if c.Congestion != "" {
+		if err := tun.CheckCongestion(c.Congestion); err != nil {
+			return fmt.Errorf("--congestion-control: %w", err)
+		}
+	}
 	if c.Postgres != "" {
 		if err := docker.CheckPostgres(c.Postgres); err != nil {
 			return err

@@ -54,6 +54,7 @@ type Options struct {
 	CPUs         float64  // limit; 0 for none
 	StockRetries bool     // retry intervals as the homeserver has them
 	Presence     bool     // servers tell each other who is there
+	Congestion   string   // TCP's congestion control; empty is tun.Config's default
 	// Gateway is what stands between a server and the mesh; empty is node.Observed.
 	Gateway node.GatewayMode
 	// Postgres is the URL of a Postgres that servers of presets with UsesPostgres share, one database each; empty leaves

@@ -44,7 +44,7 @@ func (n *running) join(mesh node.Network) error {
 	d, spec := n.driver, n.resident.spec
 	v4, v6 := node.Addrs(spec.ID)
 	at := fabric.NodeConfig{ID: node.FabricNode(spec.ID), Name: spec.Name, Addrs: []netip.Addr{v4, v6}}
-	if n.device, err = tun.Attach(d.cfg.Fabric, at, n.namespace, tun.Config{Routes: routes}); err != nil {
+	if n.device, err = tun.Attach(d.cfg.Fabric, at, n.namespace, tun.Config{Routes: routes, Congestion: d.cfg.Options.Congestion}); err != nil {
 		return err
 	}
 	view := directory.Directory{Mesh: mesh, From: spec.ID}

@@ -41,14 +41,11 @@ func goodput(b *testing.B, hops int, p link.Params) {
 	pump(b, attach(b, f, 0), attach(b, f, hops), addrs(hops)[0])
 }
 
-var congestion = flag.String("congestion", "", "benchmarks: TCP's congestion control; empty is the machine's own")
+var congestion = flag.String("congestion", "cubic", "benchmarks: TCP's congestion control")
 
 // control sets the congestion control of what is connected in a namespace from now on.
 func control(b *testing.B, ns *tun.Namespace) {
 	b.Helper()
-	if *congestion == "" {
-		return
-	}
 	err := ns.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/tcp_congestion_control", []byte(*congestion), 0) })
 	if err != nil {
 		b.Fatalf("congestion control %q: %v", *congestion, err)

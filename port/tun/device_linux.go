@@ -28,6 +28,9 @@ type Config struct {
 	MTU int
 	// Routes are the networks that are reached through the device.
 	Routes []netip.Prefix
+	// Congestion is TCP's congestion control in the namespace. "" means cubic, as in-process stacks have, so that a mesh is
+	// the same on every machine; where the kernel has none, the machine's own.
+	Congestion string
 }
 
 func (c Config) complete() Config {
@@ -95,6 +98,9 @@ func create(fd int, name string) error {
 // configure gives the interface its addresses and routes.
 func configure(cfg Config, addrs []netip.Addr) error {
 	if err := tune(cfg.Name); err != nil {
+		return err
+	}
+	if err := setCongestion(cfg.Congestion); err != nil {
 		return err
 	}
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
