@@ -186,6 +186,7 @@ func TestPostgres(t *testing.T) {
 func TestPostgresErrors(t *testing.T) {
 	c := startCluster(t)
 	c.do(`CREATE ROLE guest LOGIN PASSWORD 'guest'`)
+	driver(t, config(t, nodetest.NewMesh(t, fabric.RealClock(), 1), discard{})).Close() // there is an image
 	nowhere := t.TempDir()
 	for _, e := range []struct{ slug, url, want string }{
 		{"unreachable", "postgresql://u:secret@127.0.0.1:1/postgres", "no answer from the Postgres at 127.0.0.1:1: start it, or correct the host and port in --postgres"},
