@@ -54,7 +54,7 @@ clients: build ## matrix-nio and matrix-js-sdk talk to each other, encrypted, ac
 
 test-docker: ## stock Synapse in containers, as root; skips with the reason where it cannot be had
 	scripts/engine || [ $$? = 3 ]
-	$(GO) test -tags docker -timeout 60m ./node/docker ./cmd/meshsim
+	scripts/test-docker
 
 bench: ## the figures of docs/figures.md, side by side
 	scripts/bench

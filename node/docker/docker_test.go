@@ -53,6 +53,7 @@ func driver(t testing.TB, cfg docker.Config) *docker.Driver {
 		t.Fatal(err)
 	}
 	if err := d.Check(t.Context()); err != nil {
+		d.Close()
 		t.Skipf("not tested, because: %v", err)
 	}
 	return d
