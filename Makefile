@@ -5,7 +5,7 @@ PKGS     := ./...
 # The virtual-time tests reach into the runtime (docs/architecture.md, Virtual time).
 VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 
-.PHONY: help build run test deps vet lint unit race seeds page page-dist e2e clients test-docker bench clean
+.PHONY: help build run test deps vet lint unit race seeds page page-dist engine e2e clients test-docker bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -16,7 +16,7 @@ build: ## the program, ./meshsim
 run: ## start it on http://localhost:3000
 	$(GO) run ./cmd/meshsim
 
-test: deps vet lint race seeds page page-dist e2e clients test-docker ## everything, on a fresh machine too
+test: deps vet lint race seeds page page-dist engine e2e clients test-docker ## everything, on a fresh machine too
 
 deps: ## what the tests need: Chromium (Debian) and the page's npm packages
 	scripts/deps
@@ -46,14 +46,16 @@ page: ## type-check, lint and unit-test the page
 page-dist: ## the committed page and its wire types are what the sources give
 	cd web && npm run --silent check-built
 
+engine: ## a Docker engine that runs and a Synapse image, as root; without them what needs them is skipped
+	scripts/engine || [ $$? = 3 ]
+
 e2e: build ## the real page, in headless Chromium; screenshots in artefacts/
 	cd web && MESHSIM=$(CURDIR)/meshsim npm run --silent e2e
 
 clients: build ## matrix-nio and matrix-js-sdk talk to each other, encrypted, across the mesh
 	MESHSIM_BINARY=$(CURDIR)/meshsim homeserver/clientapi/testdata/clients/run.sh
 
-test-docker: ## stock Synapse in containers, as root; skips with the reason where it cannot be had
-	scripts/engine || [ $$? = 3 ]
+test-docker: engine ## stock Synapse in containers, as root; skips with the reason where it cannot be had
 	scripts/test-docker
 
 bench: ## the figures of docs/figures.md, side by side
