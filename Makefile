@@ -8,7 +8,7 @@ VIRTUAL  := -tags virtualtime -ldflags=-checklinkname=0
 .PHONY: help build run test deps vet lint unit race seeds page page-dist engine e2e clients test-docker bench clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 build: ## the program, ./meshsim
 	$(GO) build -o meshsim ./cmd/meshsim
