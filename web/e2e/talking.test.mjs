@@ -157,6 +157,12 @@ everywhere("the newest message is in sight, unless one has scrolled back to read
   await scene.mesh.say(room, ids[0], "the last");
   await card("the last").waitFor();
   await until("the end is followed", async () => (await fromEnd()) < 2);
+  await ui.page.mouse.wheel(0, -600);
+  await until("it was scrolled back again", async () => (await fromEnd()) > 300);
+  await ui.page.getByLabel("Message", { exact: true }).fill("mine");
+  await ui.page.keyboard.press("Enter");
+  await card("mine").waitFor();
+  await until("one's own message is in sight", async () => (await fromEnd()) < 2);
 });
 
 everywhere("with reduced motion links light up and nothing flies or grows", async (scene) => {
