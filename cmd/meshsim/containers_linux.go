@@ -132,6 +132,9 @@ func (c *containerOptions) namesFew(kind string) bool {
 // containerKinds are the homeservers in containers that come with the program.
 func containerKinds() []string { return docker.Presets() }
 
+// checkMachine says what this machine lacks for servers in containers. Tests put another in its place.
+var checkMachine = tun.Check
+
 // containerDrivers makes a driver of each preset. Nothing is asked of the container engine before it is needed.
 func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, error) {
 	options := o.containers.Options
@@ -158,6 +161,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			CoAP:        o.coap.offer(),
 			Merging:     merging,
 			Options:     options,
+			Machine:     checkMachine,
 			Logger:      w.log,
 		})
 		if err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ type lack struct {
 	slug   string
 	engine *enginetest.Engine // nil where there is none
 	args   []string
+	lacks  error  // what the machine does; nil for nothing
 	says   string // in one sentence, with the remedy
 	late   bool   // it shows only when a server is started
 }
@@ -40,6 +42,11 @@ func lacks(t *testing.T) []lack {
 		{slug: "postgres-has-no-such-database", engine: &enginetest.Engine{Images: []string{synapse}},
 			args: []string{"--postgres", enginetest.RefusingPostgres(t, "3D000", "does not exist")},
 			says: `has no database "postgres": name one that is there in --postgres`},
+		{slug: "no-tun-device", engine: &enginetest.Engine{Images: []string{synapse}},
+			lacks: errors.New("this machine has no TUN device: load the kernel's module with modprobe tun"),
+			says:  "this machine has no TUN device: load the kernel's module with modprobe tun"},
+		{slug: "no-capabilities", engine: &enginetest.Engine{Images: []string{synapse}},
+			lacks: errors.New("meshsim lacks the capability SYS_ADMIN"), says: "meshsim lacks the capability SYS_ADMIN"},
 		{slug: "disk-full", late: true, engine: &enginetest.Engine{Images: []string{synapse}, Full: true},
 			says: "the Docker engine's disk is full: make room, e.g. with docker system prune"},
 		{slug: "memory-limit-reached", late: true,
@@ -53,6 +60,9 @@ func lacks(t *testing.T) []lack {
 // install puts the engine in the environment.
 func (l lack) install(t *testing.T) {
 	t.Helper()
+	before := checkMachine
+	checkMachine = func() error { return l.lacks }
+	t.Cleanup(func() { checkMachine = before }) // when what runs with it has ended
 	if l.engine == nil {
 		t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none"))
 		return

@@ -69,7 +69,7 @@ func (n *running) makeAccountByCommand(ctx context.Context) error {
 		return err
 	}
 	var said bytes.Buffer
-	err = n.driver.engine.exec(ctx, n.container, command, Streams{Out: &said, Err: &said})
+	err = n.driver.engine.exec(ctx, n.container, n.resident.spec.Name, command, Streams{Out: &said, Err: &said})
 	if failed := (*StatusError)(nil); errors.As(err, &failed) {
 		return fmt.Errorf("%w, saying %q: see account_command in %s", err, strings.TrimSpace(said.String()), p.source)
 	}

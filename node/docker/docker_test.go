@@ -200,6 +200,10 @@ func TestStopsWhilePaused(t *testing.T) {
 	if err := n.(node.Pauser).Pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	const paused = "server paused is paused: let it go on first, with meshsim resume paused or in the page"
+	if _, err := n.(node.ShellHost).OpenShell(t.Context(), node.TerminalSize{}); err == nil || err.Error() != paused {
+		t.Errorf("a shell: error %v, want %q", err, paused)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	if err := n.Stop(ctx); err != nil {

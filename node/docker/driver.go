@@ -19,6 +19,7 @@ import (
 	"meshsim/lowband"
 	"meshsim/lowband/msc3079"
 	"meshsim/node"
+	"meshsim/port/tun"
 	"meshsim/telemetry"
 )
 
@@ -42,6 +43,8 @@ type Config struct {
 	Merging *Merging
 	// Options change what the preset says; optional.
 	Options Options
+	// Machine tells what this machine or process lacks to put containers on the mesh; nil for tun.Check.
+	Machine func() error
 	Logger  *slog.Logger // optional
 }
 
@@ -102,6 +105,9 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Machine == nil {
+		cfg.Machine = tun.Check
+	}
 	if cfg.Connections == nil {
 		cfg.Connections = gateway.NewConnections(gateway.DefaultConnections)
 	}
@@ -156,6 +162,9 @@ func (d *Driver) prepare(ctx context.Context) (*prepared, error) {
 	}
 	if len(removed) > 0 {
 		d.cfg.Logger.Info("removed what a meshsim that was killed left behind", "names", removed)
+	}
+	if err := d.cfg.Machine(); err != nil {
+		return nil, err
 	}
 	images := d.cfg.Preset.Images
 	if d.cfg.Options.Image != "" {

@@ -80,3 +80,21 @@ func TestPortTakenInsideTheContainer(t *testing.T) {
 		t.Error("another error is not left as it is")
 	}
 }
+
+// A namespace that may not be opened is another matter than one that is not there.
+func TestNamespaceOutOfReach(t *testing.T) {
+	for _, c := range []struct {
+		slug string
+		err  error
+		want string
+	}{
+		{"no-right", fmt.Errorf("open: %w", syscall.EACCES), "meshsim may not look into its processes: run it as root, or with the capability SYS_PTRACE"},
+		{"not-there", fmt.Errorf("open: %w", syscall.ENOENT), "its processes are not visible here; the Docker engine must be on this machine, and a meshsim in a container needs --pid host"},
+	} {
+		t.Run(c.slug, func(t *testing.T) {
+			if said := explainNamespace(c.err); !strings.HasPrefix(said.Error(), c.want) || !errors.Is(said, c.err) {
+				t.Errorf("error %v, want %q", said, c.want)
+			}
+		})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -38,8 +39,7 @@ var (
 func (n *running) join(mesh node.Network) error {
 	var err error
 	if n.namespace, err = tun.OpenNamespace(n.pid); err != nil {
-		return fmt.Errorf("its processes are not visible here; the Docker engine must be on this machine, "+
-			"and a meshsim in a container needs --pid host: %w", err)
+		return explainNamespace(err)
 	}
 	d, spec := n.driver, n.resident.spec
 	v4, v6 := node.Addrs(spec.ID)
@@ -72,6 +72,15 @@ func (n *running) join(mesh node.Network) error {
 		Logger:         d.cfg.Logger,
 	})
 	return n.serveGateway(at.Addrs)
+}
+
+// explainNamespace says why a container's network namespace could not be opened.
+func explainNamespace(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("meshsim may not look into its processes: run it as root, or with the capability SYS_PTRACE (%w)", err)
+	}
+	return fmt.Errorf("its processes are not visible here; the Docker engine must be on this machine, "+
+		"and a meshsim in a container needs --pid host: %w", err)
 }
 
 // serveGateway starts the gateway in the namespace: the proxy, and unless the homeserver does it itself what answers the

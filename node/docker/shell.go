@@ -26,21 +26,21 @@ type shell struct {
 
 // OpenShell implements node.ShellHost.
 func (n *running) OpenShell(ctx context.Context, size node.TerminalSize) (node.Shell, error) {
-	return n.driver.engine.openShell(ctx, n.container, shellCommand, size)
+	return n.driver.engine.openShell(ctx, n.container, n.resident.spec.Name, shellCommand, size)
 }
 
-// openShell runs a command with a terminal.
-func (e *engine) openShell(ctx context.Context, container string, command []string, size node.TerminalSize) (*shell, error) {
+// openShell runs a command with a terminal in the container of a server.
+func (e *engine) openShell(ctx context.Context, container, server string, command []string, size node.TerminalSize) (*shell, error) {
 	made, err := e.api.ExecCreate(ctx, container, client.ExecCreateOptions{
 		Cmd: command, TTY: true, Env: []string{"TERM=xterm-256color"},
 		AttachStdin: true, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
-		return nil, e.explain(err)
+		return nil, e.explainFor(server, err)
 	}
 	attached, err := e.api.ExecAttach(ctx, made.ID, client.ExecAttachOptions{TTY: true})
 	if err != nil {
-		return nil, e.explain(err)
+		return nil, e.explainFor(server, err)
 	}
 	s := &shell{engine: e, exec: made.ID, stream: attached.HijackedResponse, ended: make(chan struct{})}
 	ctx, s.end = context.WithCancel(ctx)

@@ -32,7 +32,7 @@ func (t *Toolbox) ExecTerminal(ctx context.Context, server string, command []str
 	if err != nil {
 		return err
 	}
-	s, err := t.engine.openShell(ctx, id, command, at.Size)
+	s, err := t.engine.openShell(ctx, id, server, command, at.Size)
 	if err != nil {
 		return err
 	}
@@ -50,27 +50,26 @@ func (t *Toolbox) ExecTerminal(ctx context.Context, server string, command []str
 			}
 		}
 	}()
-	if _, err := io.Copy(at.Out, s); err != nil {
+	out := &outputWriter{to: at.Out}
+	if _, err := io.Copy(out, s); err != nil {
 		return fmt.Errorf("the output of %s: %w", command[0], err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return s.failure(ctx, command[0])
+	return s.failure(ctx, func(status int) error { return out.end(server, command[0], status) })
 }
 
-// failure says how a command ended that did not succeed.
-func (s *shell) failure(ctx context.Context, command string) error {
+// failure says how a command ended that did not succeed: end does by its status.
+func (s *shell) failure(ctx context.Context, end func(status int) error) error {
 	state, err := s.engine.api.ExecInspect(ctx, s.exec, client.ExecInspectOptions{})
-	switch {
-	case err != nil:
+	if err != nil {
 		return s.engine.explain(err)
-	case state.Running:
-		return errors.New("the connection to the command broke off")
-	case state.ExitCode != 0:
-		return &StatusError{Command: command, Status: state.ExitCode}
 	}
-	return nil
+	if state.Running {
+		return errors.New("the connection to the command broke off")
+	}
+	return end(state.ExitCode)
 }
 
 // ExecOutside runs a command of this machine in the network of a server: it sees the mesh and its names, and this

@@ -98,27 +98,28 @@ func (t *Toolbox) Logs(ctx context.Context, server string, follow bool, s Stream
 	return nil
 }
 
-// Exec runs a command in a server's container, and so on the mesh. It fails with a *StatusError where the command does.
+// Exec runs a command in a server's container, and so on the mesh. It fails with a *StatusError where the command does,
+// and with a *NoProgramError where there is none.
 func (t *Toolbox) Exec(ctx context.Context, server string, command []string, s Streams) error {
 	id, err := t.find(ctx, server)
 	if err != nil {
 		return err
 	}
-	return t.engine.exec(ctx, id, command, s)
+	return t.engine.exec(ctx, id, server, command, s)
 }
 
-// exec runs a command in a container.
-func (e *engine) exec(ctx context.Context, id string, command []string, s Streams) error {
+// exec runs a command in the container of a server.
+func (e *engine) exec(ctx context.Context, id, server string, command []string, s Streams) error {
 	api := e.api
 	made, err := api.ExecCreate(ctx, id, client.ExecCreateOptions{
 		Cmd: command, AttachStdin: s.In != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
-		return e.explain(err)
+		return e.explainFor(server, err)
 	}
 	attached, err := api.ExecAttach(ctx, made.ID, client.ExecAttachOptions{})
 	if err != nil {
-		return e.explain(err)
+		return e.explainFor(server, err)
 	}
 	defer attached.Close()
 	detach := context.AfterFunc(ctx, attached.Close)
@@ -129,15 +130,13 @@ func (e *engine) exec(ctx context.Context, id string, command []string, s Stream
 			_ = attached.CloseWrite()
 		}()
 	}
-	if _, err := stdcopy.StdCopy(s.Out, s.Err, attached.Reader); err != nil {
+	out := &outputWriter{to: s.Out}
+	if _, err := stdcopy.StdCopy(out, s.Err, attached.Reader); err != nil {
 		return fmt.Errorf("the output of %s: %w", command[0], err)
 	}
 	ended, err := api.ExecInspect(ctx, made.ID, client.ExecInspectOptions{})
 	if err != nil {
 		return e.explain(err)
 	}
-	if ended.ExitCode != 0 {
-		return &StatusError{Command: command[0], Status: ended.ExitCode}
-	}
-	return nil
+	return out.end(server, command[0], ended.ExitCode)
 }

@@ -57,6 +57,15 @@ func TestToolsInsideAServer(t *testing.T) {
 	if err := tools.Exec(t.Context(), "hs0", []string{"sh", "-c", "exit 3"}, s); !errors.As(err, &status) || status.Status != 3 {
 		t.Errorf("a command that fails: %v", err)
 	}
+	out.Reset()
+	var absent *docker.NoProgramError
+	if err := tools.Exec(t.Context(), "hs0", []string{"nosuch"}, s); !errors.As(err, &absent) || out.Len() > 0 {
+		t.Errorf("a command that is not there: %v, and it prints %q", err, &out)
+	}
+	at := docker.Terminal{In: strings.NewReader(""), Out: &out}
+	if err := tools.ExecTerminal(t.Context(), "hs0", []string{"/nosuch"}, at); !errors.As(err, &absent) || out.Len() > 0 {
+		t.Errorf("a command that is not there, on a terminal: %v, and it prints %q", err, &out)
+	}
 	if err := tools.Logs(t.Context(), "hs0", false, s); err != nil || !strings.Contains(out.String(), "STARTING SERVER") {
 		t.Errorf("the log is %q, %v", &out, err)
 	}

@@ -6,12 +6,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
@@ -34,6 +36,9 @@ var (
 func (n *running) Kill(ctx context.Context) error {
 	e := n.driver.engine
 	_, err := e.api.ContainerKill(ctx, n.container, client.ContainerKillOptions{Signal: "KILL"})
+	if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
+		return errors.New("it is not running") // it has just ended
+	}
 	return e.explain(err)
 }
 

@@ -103,6 +103,9 @@ func TestTools(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatal("a killed server is said to run")
 		}
+		if err := other.(node.Killer).Kill(t.Context()); err == nil || err.Error() != "it is not running" {
+			t.Errorf("killed again: %v", err)
+		}
 		var died *node.StartError
 		if !errors.As(other.Err(), &died) || len(died.LogTail) == 0 {
 			t.Errorf("Err is %#v", other.Err())

@@ -27,3 +27,25 @@ func TestNoDevice(t *testing.T) {
 		})
 	}
 }
+
+// A process without the rights is told which, and how to come by them.
+func TestMissingCapabilities(t *testing.T) {
+	const all = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_SYS_ADMIN
+	for _, c := range []struct {
+		slug      string
+		effective uint64
+		says      string // empty where nothing is missing
+	}{
+		{"all", all, ""},
+		{"none", 1 << unix.CAP_CHOWN, "meshsim lacks the capabilities NET_ADMIN, SYS_PTRACE, SYS_ADMIN, without which"},
+		{"one-missing", all &^ (1 << unix.CAP_SYS_ADMIN), "meshsim lacks the capability SYS_ADMIN, without which it cannot put containers on the mesh: " +
+			"run it as root, give its program what it needs with setcap 'cap_net_admin,cap_sys_admin,"},
+	} {
+		t.Run(c.slug, func(t *testing.T) {
+			err := checkCapabilities(c.effective)
+			if (err == nil) != (c.says == "") || err != nil && !strings.HasPrefix(err.Error(), c.says) {
+				t.Errorf("error %v, want %q", err, c.says)
+			}
+		})
+	}
+}

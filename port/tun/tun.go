@@ -6,6 +6,6 @@
 // the fabric. The kernel's own TCP/IP stack is the host behind the port. Segments larger than the MTU cross whole in
 // both directions (virtio-net headers, offload.go), which is most of the speed.
 //
-// It needs Linux, /dev/net/tun and the capabilities NET_ADMIN and SYS_ADMIN, as root has them. Elsewhere the package
-// is empty.
+// It needs Linux, /dev/net/tun and the capabilities NET_ADMIN, SYS_ADMIN and SYS_PTRACE, as root has them; [Check] says what
+// is missing. Elsewhere the package is empty.
 package tun
