@@ -21,7 +21,7 @@ import (
 // the connections of ln, ends the TLS inside with the peer's name, and passes the requests on over a connection to the
 // peer's gateway that belongs to this one alone (relay.go), or one by one over the low-bandwidth transport (courier.go). CONNECT is answered once that connection stands, so that
 // failures look to the homeserver as they would without a proxy. Port 443, where homeservers look for a .well-known
-// first, is refused at once: the mesh has none. With Config.PassThrough the TLS is not ended and nothing inside is looked
+// first, is answered here (wellknown.go). With Config.PassThrough the TLS is not ended and nothing inside is looked
 // at. Connections that do not come about are told to telemetry, as transactions without events.
 //
 // It returns when ln fails or the gateway is closed; the error is then http.ErrServerClosed.
@@ -57,18 +57,25 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if !g.tunnel() {
-		http.Error(w, ErrClosed.Error(), http.StatusBadGateway)
+		refuse(w, req, ErrClosed.Error(), http.StatusBadGateway)
 		return
 	}
 	defer g.relays.Done()
 	name, port, err := net.SplitHostPort(req.Host)
-	if err != nil || port != strconv.Itoa(Port) {
-		http.Error(w, fmt.Sprintf("servers of this mesh are reached at port %d, and %q is not", Port, req.Host), http.StatusForbidden)
+	web := port == strconv.Itoa(webPort)
+	if err != nil || !web && port != strconv.Itoa(Port) {
+		refuse(w, req, fmt.Sprintf("servers of this mesh are reached at port %d, and %q is not", Port, req.Host), http.StatusForbidden)
 		return
 	}
 	peer, ok := g.cfg.Directory.Lookup(name)
 	if !ok {
-		http.Error(w, (&Error{Stage: StageName, To: name}).Error(), http.StatusBadGateway)
+		refuse(w, req, (&Error{Stage: StageName, To: name}).Error(), http.StatusBadGateway)
+		return
+	}
+	if web {
+		if near, err := accept(w); err == nil {
+			g.serveWeb(near, name)
+		}
 		return
 	}
 	g.cfg.Connections.used(g)
@@ -76,7 +83,7 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 	far, carry, err := open(req.Context(), name, peer)
 	if err != nil {
 		g.notConnected(peer, err)
-		http.Error(w, err.Error(), proxyStatus(err))
+		refuse(w, req, err.Error(), proxyStatus(err))
 		return
 	}
 	near, err := accept(w)
@@ -88,6 +95,19 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	carry(near)
+}
+
+// refuse answers CONNECT with why there is no tunnel. HTTP/1.0 is Twisted, the library below Synapse, which takes any
+// status but 200 for a fault of its own and logs a traceback as critical. The end of the connection it takes as a peer that
+// cannot be reached, which is what it is.
+func refuse(w http.ResponseWriter, req *http.Request, why string, status int) {
+	if !req.ProtoAtLeast(1, 1) {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			conn.Close()
+			return
+		}
+	}
+	http.Error(w, why, status)
 }
 
 // openerTo chooses what a tunnel to a peer is. A connection to the peer, where the tunnel is one, is returned with it.

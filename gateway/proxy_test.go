@@ -181,7 +181,8 @@ func TestProxyRefuses(t *testing.T) {
 		status int
 		text   string
 	}{
-		{"well-known", "hs1:443", &Path{}, 403, `servers of this mesh are reached at port 8448, and "hs1:443" is not`},
+		{"other-port", "hs1:80", &Path{}, 403, `servers of this mesh are reached at port 8448, and "hs1:80" is not`},
+		{"no-website", "matrix.org:443", &Path{}, 502, `no server of this mesh is named "matrix.org"`},
 		{"no-port", "hs1", &Path{}, 403, `servers of this mesh are reached at port 8448, and "hs1" is not`},
 		{"unknown-name", "matrix.org:8448", &Path{}, 502, `no server of this mesh is named "matrix.org"`},
 		{"no-path", "hs1:8448", nil, 502, "there is no path to hs1: no chain of working links leads there"},
@@ -197,6 +198,63 @@ func TestProxyRefuses(t *testing.T) {
 				if _, status, text := w.connect(c.target); status != c.status || text != c.text {
 					t.Errorf("answer %d %q, want %d %q", status, text, c.status, c.text)
 				}
+			})
+		})
+	}
+}
+
+// Synapse's proxy client (Twisted, HTTP/1.0) raises an unhandled error at any status but 200: it is told by the end of the
+// connection.
+func TestProxyHangsUpOnOldClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		for _, target := range []string{"matrix.org:8448", "hs1:80", "hs2:8448"} {
+			conn, err := w.pipes.dial(t.Context(), netip.AddrPortFrom(local, 3128))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(conn, "CONNECT %s HTTP/1.0\r\n\r\n", target)
+			if answer, _ := io.ReadAll(conn); len(answer) > 0 {
+				t.Errorf("CONNECT %s answered %q, want the end of the connection", target, answer)
+			}
+			conn.Close()
+		}
+	})
+}
+
+// A look for a .well-known is answered 404 under the server's name, also where no path leads there, and nothing crosses the
+// mesh. A homeserver that asks nothing is not waited for.
+func TestWellKnownIsAnsweredAtHome(t *testing.T) {
+	for _, passThrough := range []bool{false, true} {
+		t.Run(fmt.Sprint("pass-through-", passThrough), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.path = nil
+				stop := w.proxied(func(cfg *Config) { cfg.PassThrough = passThrough })
+				defer stop()
+				silent, _, _ := w.connect("hs1:443")
+				b, status, text := w.connect("hs1:443")
+				if status != http.StatusOK {
+					t.Fatalf("CONNECT answered %d %s", status, text)
+				}
+				b.handshake("hs1")
+				if status, _ := b.ask("GET /.well-known/matrix/server HTTP/1.1\r\nHost: hs1\r\n\r\n"); status != http.StatusNotFound {
+					t.Errorf("answer %d, want 404", status)
+				}
+				if _, err := b.read.ReadByte(); err != io.EOF {
+					t.Errorf("then %v, want the end", err)
+				}
+				start := time.Now()
+				if _, err := silent.read.ReadByte(); err == nil || time.Since(start) != localTimeout {
+					t.Errorf("a connection without a request ended after %v with %v, want %v", time.Since(start), err, localTimeout)
+				}
+				if n := w.pipes.dialled.Load(); n != 2 || len(w.notes.all) != 0 { // both to the proxy
+					t.Errorf("%d connections across the mesh; told %v", n-2, w.notes.all)
+				}
+				b.conn.Close()
+				silent.conn.Close()
 			})
 		})
 	}

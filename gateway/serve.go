@@ -12,6 +12,8 @@ import (
 // allows may take: a handshake and a request's head are some 4 KB, 6 min at 100 bit/s, behind a full queue of 13 min.
 const (
 	acceptTimeout = time.Hour
+	// localTimeout is for what the homeserver itself sends before there is a tunnel: it is on the same machine.
+	localTimeout = 30 * time.Second
 	// keepTimeout is longer than every peer's idleTimeout: the side that sends requests closes, so that no request
 	// meets a connection that is just being closed.
 	keepTimeout = 4 * idleTimeout

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"meshsim/fabric"
 	"meshsim/link"
@@ -89,6 +90,61 @@ func TestGatewayModes(t *testing.T) {
 				t.Errorf("failed connections were seen of %v", failed)
 			}
 		})
+	}
+}
+
+// What ordinary federation asks of the proxy leaves no traceback in a Synapse's log: neither the look for a .well-known, nor
+// a peer that is not there any more.
+func TestLogsAreQuiet(t *testing.T) {
+	for _, mode := range []node.GatewayMode{node.Observed, node.PassThrough} {
+		t.Run(string(mode), func(t *testing.T) {
+			m := nodetest.NewMesh(t, fabric.RealClock(), 1)
+			failures := make(attempts, 100)
+			cfg := config(t, m, failures)
+			cfg.Options.Gateway = mode
+			d := driver(t, cfg)
+			t.Cleanup(func() { d.Close() })
+			nodes, clients := startAll(t, m, d, d)
+			m.LinkAll(len(nodes), link.Params{})
+			room := create(t, clients[0], "11", nil)
+			clients[1].Join(t, room, "hs0")
+			clients[1].Send(t, room, "here")
+			shows(t, clients[0], room, "here")
+			if err := nodes[1].Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m.Cut(0, 1)
+			clients[0].Send(t, room, "gone?")
+			for range 2 { // the second is Synapse's, after it has been told of the first
+				select {
+				case <-failures:
+				case <-time.After(patience):
+					t.Fatal("no connection was seen to fail")
+				}
+			}
+			err := nodes[0].(node.LogReader).ReadLog(t.Context(), 10000, false, func(line string) error {
+				if strings.Contains(line, "CRITICAL") || strings.Contains(line, "Traceback") || strings.Contains(line, "Error:") {
+					t.Error(line)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// attempts takes the connections of server 0 that failed.
+type attempts chan telemetry.Failed
+
+// Publish implements telemetry.Publisher.
+func (a attempts) Publish(n telemetry.Notification) {
+	if f, ok := n.(telemetry.Failed); ok && f.From == 0 && len(f.Events) == 0 {
+		select {
+		case a <- f:
+		default: // more than are waited for
+		}
 	}
 }
 
