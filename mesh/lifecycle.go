@@ -18,6 +18,8 @@ func (o *owner) find(id int) (*server, error) {
 	switch {
 	case s.absent:
 		return nil, noServer(id)
+	case s.forgotten:
+		return nil, errorf(NotFound, "server %s was removed", s.Name)
 	case s.State == Gone:
 		return nil, errorf(NotFound, "server %s was removed: it can be restored", s.Name)
 	}
@@ -193,10 +195,7 @@ func (o *owner) fulfil(s *server) {
 	s.wish = noWish
 	switch {
 	case wish == toRemove:
-		o.setState(s, Gone)
-		if o.ending {
-			o.forget(s)
-		}
+		o.bury(s)
 	case wish == toRestart && !o.ending:
 		o.setState(s, Starting)
 		o.enqueueStart(s)
@@ -304,24 +303,7 @@ func (o *owner) remove(id int) error {
 		s.abort()
 	default:
 		o.waiting = slices.DeleteFunc(o.waiting, func(w *server) bool { return w == s })
-		o.setState(s, Gone)
-	}
-	return nil
-}
-
-func (o *owner) restore(id int) error {
-	if id < 0 || id >= len(o.servers) || o.servers[id].absent {
-		return noServer(id)
-	}
-	s := o.servers[id]
-	switch {
-	case s.wish == toRemove:
-		s.wish = toRestart
-	case s.State == Gone:
-		o.setState(s, Starting)
-		o.enqueueStart(s)
-	default:
-		return errorf(Conflict, "server %s cannot be restored because it was not removed", s.Name)
+		o.bury(s)
 	}
 	return nil
 }
@@ -331,19 +313,7 @@ func (o *owner) endServer(s *server) {
 	switch {
 	case s.State.Wired():
 		o.halt(s)
-	case s.State == Gone && !s.absent:
+	case s.State == Gone && !s.absent && !s.forgotten:
 		o.forget(s)
 	}
-}
-
-func (o *owner) forget(s *server) {
-	driver, spec, limit, log := o.drivers[s.Kind], s.spec(), o.config.StopTimeout, o.config.Logger
-	o.enqueue(s, func() report {
-		ctx, cancel := context.WithTimeout(context.Background(), limit)
-		defer cancel()
-		if err := driver.Forget(ctx, spec); err != nil {
-			log.Warn("what is kept of a removed server could not be deleted", "server", spec.Name, "error", err)
-		}
-		return func(*owner) {}
-	})
 }

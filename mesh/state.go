@@ -18,7 +18,7 @@ import (
 //	          \-> failed(reason, last log lines) <-/     -> starting (retry) | gone
 //
 // Remove takes a server to gone from wherever it is: it cancels a start and stops what runs. Restore takes it
-// from gone to starting again.
+// from gone to starting again, as long as its data is kept.
 type State string
 
 // The states. Gone servers stay in the snapshot as tombstones (their ids are never reused).
