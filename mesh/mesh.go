@@ -129,7 +129,7 @@ func (m *Mesh) complete() error {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.StartLimit == 0 {
-		c.StartLimit = 4 * runtime.GOMAXPROCS(0)
+		c.StartLimit = 4 * runtime.NumCPU() // the fabric raises GOMAXPROCS
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = DefaultStopTimeout
