@@ -63,7 +63,8 @@ func (m *Mesh) Start(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.start(id) })
 }
 
-// Stop stops a running or paused server. It returns when the server is stopping.
+// Stop stops a running or paused server, or calls a start off. It returns when the server is stopping. What it keeps
+// stays, and Start starts it again.
 func (m *Mesh) Stop(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.stop(id) })
 }

@@ -42,6 +42,8 @@ func (s State) possible() string {
 		return "started or removed"
 	case Gone:
 		return "restored"
+	case Added, Starting:
+		return "stopped or removed"
 	default:
 		return "removed"
 	}
@@ -113,16 +115,19 @@ func (m *Mesh) startNode(ctx context.Context, spec node.Spec) (node.Node, error)
 }
 
 func (o *owner) started(s *server, n node.Node, err error) {
+	if err != nil && s.State == Stopping {
+		o.stopped(s, nil)
+		return
+	}
 	if err != nil {
 		o.failed(s, err)
 		return
 	}
 	s.node, s.halt = n, make(chan struct{})
-	if o.ending || s.wish == toRemove {
+	if o.ending || s.State == Stopping {
 		o.halt(s)
 		return
 	}
-	s.wish = noWish
 	o.nodes.Store(s.ID, n)
 	o.setState(s, Running)
 	s.Gateway, s.Unseen = gatewayOf(n)
@@ -207,11 +212,26 @@ func (o *owner) stop(id int) error {
 	if err != nil {
 		return err
 	}
-	if !s.State.Wired() {
+	switch s.State {
+	case Running, Paused:
+		o.halt(s)
+	case Added, Starting:
+		o.callOff(s)
+	default:
 		return s.refuse("stopped")
 	}
-	o.halt(s)
 	return nil
+}
+
+// callOff ends a start that is under way, or has a server wait for its turn no longer.
+func (o *owner) callOff(s *server) {
+	if s.launched {
+		o.setState(s, Stopping)
+		s.abort()
+		return
+	}
+	o.waiting = slices.DeleteFunc(o.waiting, func(w *server) bool { return w == s })
+	o.stopped(s, nil)
 }
 
 // halt has a running server stopped.
@@ -292,18 +312,14 @@ func (o *owner) remove(id int) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case s.State.Wired():
-		s.wish = toRemove
+	s.wish = toRemove
+	switch s.State {
+	case Running, Paused:
 		o.halt(s)
-	case s.State == Stopping:
-		s.wish = toRemove
-	case s.launched:
-		s.wish = toRemove
-		s.abort()
-	default:
-		o.waiting = slices.DeleteFunc(o.waiting, func(w *server) bool { return w == s })
-		o.bury(s)
+	case Added, Starting:
+		o.callOff(s)
+	case Stopped, Failed:
+		o.fulfil(s)
 	}
 	return nil
 }

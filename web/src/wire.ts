@@ -538,7 +538,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop a server; it keeps its key and rooms
+         * Stop a server, also while it is starting; it keeps its key and rooms
          * @description Answers once the step has begun; the server's state tells how it goes.
          */
         post: operations["stop-server"];
