@@ -169,6 +169,29 @@ func TestRemovedContainersLeaveNothing(t *testing.T) {
 	}
 }
 
+// A container that is starting is stopped without having failed, and starts again.
+func TestStartOfAContainerIsCalledOff(t *testing.T) {
+	p := startWithContainers(t)
+	defer p.endContainers()
+	p.do("POST", "/api/v1/servers", `{"x":0,"y":0}`, nil)
+	nodetest.Eventually(t, containerPatience, "its container is there", func() bool { return len(ownContainers(t)) == 1 })
+	p.do("POST", "/api/v1/servers/0/stop", "", nil)
+	var server api.Server
+	nodetest.Eventually(t, containerPatience, "it is stopped", func() bool {
+		p.do("GET", "/api/v1/servers/0", "", &server)
+		return server.State == "stopped"
+	})
+	if left := ownContainers(t); len(left) != 0 {
+		t.Errorf("containers are left: %q", left)
+	}
+	p.do("POST", "/api/v1/servers/0/start", "", nil)
+	nodetest.Eventually(t, containerPatience, "it runs", func() bool {
+		p.do("GET", "/api/v1/servers/0", "", &server)
+		return server.State == "running"
+	})
+	p.client(0)
+}
+
 // ownContainers and ownVolumes are those of servers of this process that the engine has.
 func ownContainers(t *testing.T) []string { return ownInEngine(t, "ps", "--all") }
 func ownVolumes(t *testing.T) []string    { return ownInEngine(t, "volume", "ls") }
