@@ -125,7 +125,7 @@ func printTable(out io.Writer, all []listed) error {
 	room := roomBeside(rows, widthOf(out))
 	table := tabwriter.NewWriter(out, 0, 0, gap, ' ', 0)
 	for i, row := range rows {
-		last := "LINKS"
+		last := "LINKS (ONE WAY)"
 		if i > 0 {
 			last = all[i-1].neighbours(room)
 		}
