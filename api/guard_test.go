@@ -47,6 +47,7 @@ func TestGuard(t *testing.T) {
 		{"bearer", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Authorization": "bearer sesame"}, 200},
 		{"cookie", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Cookie": "meshsim_token=sesame"}, 200},
 		{"cookie-from-another-page", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Cookie": "meshsim_token=sesame", "Origin": "http://10.1.2.4"}, 403},
+		{"cookie-from-a-page-at-a-client-port", token, "/data", map[string]string{"Host": "localhost:3000", "Cookie": "meshsim_token=sesame", "Origin": "http://localhost:18000"}, 403},
 		{"cookie-under-any-name", token, "/data", map[string]string{"Host": "lab.example", "Cookie": "meshsim_token=sesame"}, 200},
 		{"first-visit", token, "/?token=sesame", map[string]string{"Host": "10.1.2.3:3000"}, 303},
 		{"first-visit-wrong", token, "/?token=open", map[string]string{"Host": "10.1.2.3:3000"}, 401},
