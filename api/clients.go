@@ -24,7 +24,8 @@ const (
 type Dialer func(ctx context.Context, id int) (net.Conn, error)
 
 // clients gives programs on the host access to the servers' client APIs. A connection for a server is one
-// connection across its client link, byte for byte, so that handshakes and slow starts happen there.
+// connection across its client link, byte for byte but for our own cookie, so that handshakes and slow starts happen
+// there.
 type clients struct {
 	mesh *mesh.Mesh
 	dial Dialer
@@ -74,7 +75,7 @@ func (c *clients) connect(ctx context.Context, id int, conn net.Conn) error {
 		return err
 	}
 	c.log.Debug("client connected", "server", id, "from", conn.RemoteAddr())
-	splice(ctx, conn, far)
+	splice(ctx, &veiled{Conn: conn}, far)
 	return nil
 }
 

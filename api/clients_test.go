@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -187,6 +189,56 @@ func TestClientPorts(t *testing.T) {
 	if h.mesh.Snapshot().Servers[0].State == mesh.Running {
 		t.Error("server 0 still runs")
 	}
+}
+
+// Ports that are taken are told of with the remedy, and once in the log.
+func TestTakenClientPortsAreToldOnceInTheLog(t *testing.T) {
+	holder := httptest.NewServer(nil)
+	defer holder.Close()
+	first := holder.Listener.Addr().(*net.TCPAddr).Port
+	next, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", first+1))
+	if err == nil { // else it is taken by another program, which is as good
+		defer next.Close()
+	}
+	var log lines
+	h := newHarness(t, withClientPorts(first), func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	h.servers(2)
+	for {
+		ports, changed := h.front.ports.all()
+		if ports[0].reason != "" && ports[1].reason != "" {
+			break
+		}
+		within(t, changed)
+	}
+	const remedy = "choose others with --client-ports"
+	for id := range 2 {
+		var server Server
+		h.must("GET", fmt.Sprintf("/api/v1/servers/%d", id), "", &server)
+		if !strings.HasSuffix(server.ClientPortError, "; "+remedy) {
+			t.Errorf("server %d: %q, want %q at its end", id, server.ClientPortError, remedy)
+		}
+	}
+	if text := log.String(); strings.Count(text, remedy) != 1 || !strings.Contains(text, "hs0") {
+		t.Errorf("logged %q, want one warning, for hs0", text)
+	}
+}
+
+// lines is what was logged. It is safe for concurrent use.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func TestReadHeadStopsAtTheLimit(t *testing.T) {

@@ -2,6 +2,8 @@ package api
 
 import (
 	"crypto/subtle"
+	_ "embed"
+	"html/template"
 	"net"
 	"net/http"
 	"net/netip"
@@ -16,7 +18,8 @@ import (
 //   - A name that was rebound to this machine, because Host is no name of ours. With a token any name is
 //     good: the cookie belongs to the name under which it was set.
 //
-// Where a token is needed, every request must bring it, as a cookie or as a bearer token.
+// Where a token is needed, every request must bring it, as a cookie or as a bearer token. A browser that does not is
+// asked for it.
 type guard struct {
 	token string   // empty: none is needed
 	names []string // hosts besides localhost and IP addresses under which we are reached
@@ -114,8 +117,13 @@ func (g *guard) matches(token string) bool {
 
 // admit answers whoever has no cookie yet: the page's address with ?token= sets it.
 func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" || !g.matches(r.URL.Query().Get("token")) {
+	given := strings.TrimSpace(r.URL.Query().Get("token"))
+	if r.URL.Path != "/" || !g.matches(given) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="meshsim"`)
+		if wantsPage(r) {
+			askForToken(w, given != "")
+			return
+		}
 		writeProblem(w, http.StatusUnauthorized,
 			"a token is needed: open the address that meshsim printed when it started, or send Authorization: Bearer TOKEN")
 		return
@@ -128,4 +136,28 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request) {
 		SameSite: http.SameSiteLaxMode, // Strict would hold it back after a click in a mail or chat
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// wantsPage says whether a browser asks for something to show in a window.
+func wantsPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// admission is the page that asks for the token. It needs no script.
+//
+//go:embed admission.html
+var admission string
+
+var admissionPage = template.Must(template.New("admission").Parse(admission))
+
+// askForToken answers with the page that asks for the token, again where one was wrong.
+func askForToken(w http.ResponseWriter, wrong bool) {
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'")
+	w.WriteHeader(http.StatusUnauthorized)
+	_ = admissionPage.Execute(w, struct{ Wrong bool }{wrong}) // the reader is gone: nobody is left to tell
 }

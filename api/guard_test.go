@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -47,8 +48,10 @@ func TestGuard(t *testing.T) {
 		{"bearer", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Authorization": "bearer sesame"}, 200},
 		{"cookie", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Cookie": "meshsim_token=sesame"}, 200},
 		{"cookie-from-another-page", token, "/data", map[string]string{"Host": "10.1.2.3:3000", "Cookie": "meshsim_token=sesame", "Origin": "http://10.1.2.4"}, 403},
+		{"cookie-from-a-page-at-a-client-port", token, "/data", map[string]string{"Host": "localhost:3000", "Cookie": "meshsim_token=sesame", "Origin": "http://localhost:18000"}, 403},
 		{"cookie-under-any-name", token, "/data", map[string]string{"Host": "lab.example", "Cookie": "meshsim_token=sesame"}, 200},
 		{"first-visit", token, "/?token=sesame", map[string]string{"Host": "10.1.2.3:3000"}, 303},
+		{"first-visit-pasted-with-a-space", token, "/?token=sesame+", map[string]string{"Host": "10.1.2.3:3000"}, 303},
 		{"first-visit-wrong", token, "/?token=open", map[string]string{"Host": "10.1.2.3:3000"}, 401},
 		{"page-without-token", token, "/", map[string]string{"Host": "10.1.2.3:3000"}, 401},
 	}
@@ -83,6 +86,42 @@ func TestFirstVisitSetsACookieThatAdmits(t *testing.T) {
 	g.ServeHTTP(w, r)
 	if w.Code != 200 {
 		t.Errorf("answered %d", w.Code)
+	}
+}
+
+// A browser without the token gets a page with a field for it, whose address admits; programs get problem details.
+func TestBrowsersAreAskedForTheToken(t *testing.T) {
+	const browser = "text/html,application/xhtml+xml,*/*;q=0.8"
+	g := &guard{token: "sesame", next: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	for _, c := range []struct {
+		slug, method, path, accept string
+		page, wrong                bool
+	}{
+		{"page", "GET", "/", browser, true, false},
+		{"something-else", "GET", "/api/v1/servers", browser, true, false},
+		{"wrong-token", "GET", "/?token=%3Cb%3Eopen", browser, true, true},
+		{"program", "GET", "/", "*/*", false, false},
+		{"nothing-said", "GET", "/", "", false, false},
+		{"script", "GET", "/", "application/json", false, false},
+		{"form-of-a-page", "POST", "/", browser, false, false},
+	} {
+		t.Run(c.slug, func(t *testing.T) {
+			r := httptest.NewRequest(c.method, "http://10.1.2.3:3000"+c.path, nil)
+			r.Header.Set("Accept", c.accept)
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, r)
+			body := w.Body.String()
+			isPage := strings.HasPrefix(w.Header().Get("Content-Type"), "text/html")
+			if w.Code != http.StatusUnauthorized || isPage != c.page || isPage != strings.Contains(body, `name="token"`) {
+				t.Errorf("answered %d %v %s", w.Code, w.Header(), body)
+			}
+			if strings.Contains(body, "not the token") != c.wrong || strings.Contains(body, "<b>") || strings.Contains(body, "sesame") {
+				t.Errorf("answered %s", body)
+			}
+			if policy := w.Header().Get("Content-Security-Policy"); c.page && (!strings.Contains(policy, "default-src 'none'") || strings.Contains(body, "<script")) {
+				t.Errorf("the policy is %q of %s", policy, body)
+			}
+		})
 	}
 }
 

@@ -56,10 +56,11 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 	h.fabric = fabric.New(fabric.Config{Clock: fabric.TimerClock()})
 	var err error
 	h.mesh, err = mesh.New(mesh.Config{
-		Seed:    7,
-		Drivers: []node.Driver{h.driver, failingDriver{}, &ableDriver{fabric: h.fabric}},
-		Fabric:  h.fabric,
-		Clients: noClients{},
+		Seed:        7,
+		Drivers:     []node.Driver{h.driver, failingDriver{}, &ableDriver{fabric: h.fabric}},
+		Fabric:      h.fabric,
+		Clients:     noClients{},
+		KeepRemoved: mesh.DefaultKeepRemoved,
 	})
 	if err != nil {
 		t.Fatal(err)

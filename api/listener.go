@@ -199,6 +199,8 @@ func (c *replayed) Read(p []byte) (int, error) {
 // CloseWrite ends the direction to the client and leaves the other open.
 func (c *replayed) CloseWrite() error { return closeWrite(c.Conn) }
 
+func (c *replayed) unwrap() net.Conn { return c.Conn }
+
 func closeWrite(conn io.Closer) error {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

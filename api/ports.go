@@ -18,11 +18,12 @@ import (
 const maxPortID = 1000
 
 // clientPorts are the TCP ports on loopback through which programs that cannot resolve NAME.localhost reach
-// servers: base + id, on both address families, open while the server runs. A port that is taken is told
-// and costs nothing else.
+// servers: base + id, on both address families, open while the server runs. A port that is taken is told,
+// the first one in the log too, and costs nothing else.
 type clientPorts struct {
 	base    int // 0: there are none
 	clients *clients
+	warned  bool // touched by run alone
 
 	status atomic.Pointer[portTable]
 }
@@ -107,6 +108,7 @@ func (p *clientPorts) follow(ctx context.Context, open map[int]*openPort, status
 		number := p.base + server.ID
 		opened, err := p.open(ctx, server.ID, number)
 		if err != nil {
+			p.warn(server, err)
 			status[server.ID] = portStatus{reason: err.Error()}
 			return
 		}
@@ -121,10 +123,19 @@ func (p *clientPorts) follow(ctx context.Context, open map[int]*openPort, status
 	}
 }
 
+// warn tells of the first port that cannot be opened: where one is taken, many may be.
+func (p *clientPorts) warn(server mesh.Server, err error) {
+	if p.warned {
+		return
+	}
+	p.warned = true
+	p.clients.log.Warn("a server has no client port, and others may have none either", "server", server.Name, "error", err)
+}
+
 func (p *clientPorts) open(ctx context.Context, id, number int) (*openPort, error) {
 	listeners, err := ListenLoopback(number)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; choose others with --client-ports", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	port := &openPort{cancel: cancel}

@@ -24,12 +24,13 @@ func (v *v1) registerServers(api huma.API) {
 	huma.Register(api, operation("move-server", http.MethodPatch, "/servers/{id}", tag, "Move a server",
 		"Links, latencies and routes follow at once."), v.moveServer)
 	huma.Register(api, operation("remove-server", http.MethodDelete, "/servers/{id}", tag, "Remove a server",
-		"It is stopped if need be. Restoring it brings back the same id, key and rooms."), v.removeServer)
+		"It is stopped if need be. Restoring it brings back the same id, key and rooms, for as long as --keep-removed says "+
+			"(10 minutes unless told otherwise); then its data is deleted for good, with a container its volume and database."), v.removeServer)
 	v.registerAction(api, "start", "Start a stopped or failed server", (*mesh.Mesh).Start)
-	v.registerAction(api, "stop", "Stop a server; it keeps its key and rooms", (*mesh.Mesh).Stop)
+	v.registerAction(api, "stop", "Stop a server, also while it is starting; it keeps its key and rooms", (*mesh.Mesh).Stop)
 	v.registerAction(api, "pause", "Freeze a running server: it keeps its connections and does nothing", (*mesh.Mesh).Pause)
 	v.registerAction(api, "resume", "Let a paused server go on", (*mesh.Mesh).Resume)
-	v.registerAction(api, "restore", "Bring back a removed server", (*mesh.Mesh).Restore)
+	v.registerAction(api, "restore", "Bring back a removed server; a conflict once its data is deleted", (*mesh.Mesh).Restore)
 	v.registerTools(api)
 	v.registerMerging(api)
 }

@@ -40,8 +40,8 @@ func pass(to, from net.Conn) {
 // abort closes a connection so that its far end sees a reset rather than an orderly end, where the
 // connection can do that.
 func abort(conn net.Conn) {
-	if inner, ok := conn.(*replayed); ok {
-		conn = inner.Conn
+	for outer, ok := conn.(wrapper); ok; outer, ok = conn.(wrapper) {
+		conn = outer.unwrap()
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // it is being closed anyway
@@ -49,8 +49,11 @@ func abort(conn net.Conn) {
 	conn.Close()
 }
 
+// wrapper is a connection around another one.
+type wrapper interface{ unwrap() net.Conn }
+
 // onlyReader and onlyWriter hide the shortcuts of *net.TCPConn: they lead past Read of the connection that
-// has bytes to replay.
+// has bytes to replay or to hide.
 type (
 	onlyReader struct{ io.Reader }
 	onlyWriter struct{ io.Writer }

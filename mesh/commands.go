@@ -63,7 +63,8 @@ func (m *Mesh) Start(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.start(id) })
 }
 
-// Stop stops a running or paused server. It returns when the server is stopping.
+// Stop stops a running or paused server, or calls a start off. It returns when the server is stopping. What it keeps
+// stays, and Start starts it again.
 func (m *Mesh) Stop(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.stop(id) })
 }
@@ -96,12 +97,14 @@ func (m *Mesh) freeze(ctx context.Context, id int, pause bool) error {
 }
 
 // Remove removes a server whatever its state. It returns at once; the server is gone when it has stopped. Its
-// name, identity and pins are kept, so that [Mesh.Restore] can undo it.
+// identity and data are kept for Config.KeepRemoved, so that [Mesh.Restore] can undo it, and then deleted. Its
+// name and id are not given again.
 func (m *Mesh) Remove(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.remove(id) })
 }
 
-// Restore undoes a removal: the server starts again with the same id, key and rooms.
+// Restore undoes a removal: the server starts again with the same id, key, rooms and pins. It is a Conflict once
+// these are deleted.
 func (m *Mesh) Restore(ctx context.Context, id int) error {
 	return m.do(ctx, func(o *owner) error { return o.restore(id) })
 }

@@ -110,7 +110,10 @@ func (o *owner) checkName(name string, id int) error {
 	if !taken {
 		return nil
 	}
-	if o.servers[holder.(int)].State == Gone {
+	switch s := o.servers[holder.(int)]; {
+	case s.forgotten:
+		return errorf(Conflict, "name %q belonged to server %d, which was removed: choose another name", name, holder)
+	case s.State == Gone:
 		return errorf(Conflict, "name %q belongs to server %d, which was removed: restore it or choose another name", name, holder)
 	}
 	return errorf(Conflict, "name %q is taken by server %d: choose another", name, holder)

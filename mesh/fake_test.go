@@ -312,7 +312,7 @@ func inBubble(t *testing.T, edit func(*Config, *fakeDriver), f func(*bed)) {
 
 func newBed(t *testing.T, edit func(*Config, *fakeDriver)) *bed {
 	b := &bed{t: t, driver: newFakeDriver(t, "fake"), fabric: newFakeFabric(t), clients: newFakeClients(t)}
-	config := Config{Seed: 7, Drivers: []node.Driver{b.driver}, Fabric: b.fabric, Clients: b.clients}
+	config := Config{Seed: 7, Drivers: []node.Driver{b.driver}, Fabric: b.fabric, Clients: b.clients, KeepRemoved: DefaultKeepRemoved}
 	if edit != nil {
 		edit(&config, b.driver)
 	}

@@ -18,6 +18,8 @@ func (o *owner) find(id int) (*server, error) {
 	switch {
 	case s.absent:
 		return nil, noServer(id)
+	case s.forgotten:
+		return nil, errorf(NotFound, "server %s was removed", s.Name)
 	case s.State == Gone:
 		return nil, errorf(NotFound, "server %s was removed: it can be restored", s.Name)
 	}
@@ -40,6 +42,8 @@ func (s State) possible() string {
 		return "started or removed"
 	case Gone:
 		return "restored"
+	case Added, Starting:
+		return "stopped or removed"
 	default:
 		return "removed"
 	}
@@ -111,16 +115,19 @@ func (m *Mesh) startNode(ctx context.Context, spec node.Spec) (node.Node, error)
 }
 
 func (o *owner) started(s *server, n node.Node, err error) {
+	if err != nil && s.State == Stopping {
+		o.stopped(s, nil)
+		return
+	}
 	if err != nil {
 		o.failed(s, err)
 		return
 	}
 	s.node, s.halt = n, make(chan struct{})
-	if o.ending || s.wish == toRemove {
+	if o.ending || s.State == Stopping {
 		o.halt(s)
 		return
 	}
-	s.wish = noWish
 	o.nodes.Store(s.ID, n)
 	o.setState(s, Running)
 	s.Gateway, s.Unseen = gatewayOf(n)
@@ -193,10 +200,7 @@ func (o *owner) fulfil(s *server) {
 	s.wish = noWish
 	switch {
 	case wish == toRemove:
-		o.setState(s, Gone)
-		if o.ending {
-			o.forget(s)
-		}
+		o.bury(s)
 	case wish == toRestart && !o.ending:
 		o.setState(s, Starting)
 		o.enqueueStart(s)
@@ -208,11 +212,26 @@ func (o *owner) stop(id int) error {
 	if err != nil {
 		return err
 	}
-	if !s.State.Wired() {
+	switch s.State {
+	case Running, Paused:
+		o.halt(s)
+	case Added, Starting:
+		o.callOff(s)
+	default:
 		return s.refuse("stopped")
 	}
-	o.halt(s)
 	return nil
+}
+
+// callOff ends a start that is under way, or has a server wait for its turn no longer.
+func (o *owner) callOff(s *server) {
+	if s.launched {
+		o.setState(s, Stopping)
+		s.abort()
+		return
+	}
+	o.waiting = slices.DeleteFunc(o.waiting, func(w *server) bool { return w == s })
+	o.stopped(s, nil)
 }
 
 // halt has a running server stopped.
@@ -293,35 +312,14 @@ func (o *owner) remove(id int) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case s.State.Wired():
-		s.wish = toRemove
+	s.wish = toRemove
+	switch s.State {
+	case Running, Paused:
 		o.halt(s)
-	case s.State == Stopping:
-		s.wish = toRemove
-	case s.launched:
-		s.wish = toRemove
-		s.abort()
-	default:
-		o.waiting = slices.DeleteFunc(o.waiting, func(w *server) bool { return w == s })
-		o.setState(s, Gone)
-	}
-	return nil
-}
-
-func (o *owner) restore(id int) error {
-	if id < 0 || id >= len(o.servers) || o.servers[id].absent {
-		return noServer(id)
-	}
-	s := o.servers[id]
-	switch {
-	case s.wish == toRemove:
-		s.wish = toRestart
-	case s.State == Gone:
-		o.setState(s, Starting)
-		o.enqueueStart(s)
-	default:
-		return errorf(Conflict, "server %s cannot be restored because it was not removed", s.Name)
+	case Added, Starting:
+		o.callOff(s)
+	case Stopped, Failed:
+		o.fulfil(s)
 	}
 	return nil
 }
@@ -331,19 +329,7 @@ func (o *owner) endServer(s *server) {
 	switch {
 	case s.State.Wired():
 		o.halt(s)
-	case s.State == Gone && !s.absent:
+	case s.State == Gone && !s.absent && !s.forgotten:
 		o.forget(s)
 	}
-}
-
-func (o *owner) forget(s *server) {
-	driver, spec, limit, log := o.drivers[s.Kind], s.spec(), o.config.StopTimeout, o.config.Logger
-	o.enqueue(s, func() report {
-		ctx, cancel := context.WithTimeout(context.Background(), limit)
-		defer cancel()
-		if err := driver.Forget(ctx, spec); err != nil {
-			log.Warn("what is kept of a removed server could not be deleted", "server", spec.Name, "error", err)
-		}
-		return func(*owner) {}
-	})
 }

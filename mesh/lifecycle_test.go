@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,7 +54,7 @@ func TestEveryCommandInEveryState(t *testing.T) {
 		{"restart", (*Mesh).Restart}, {"kill", (*Mesh).Kill},
 	}
 	allowed := map[State]string{
-		Added: "remove", Starting: "remove", Running: "stop pause remove restart kill", Paused: "stop resume remove restart kill",
+		Added: "stop remove", Starting: "stop remove", Running: "stop pause remove restart kill", Paused: "stop resume remove restart kill",
 		Stopping: "remove", Stopped: "start remove restart", Failed: "start remove restart", Gone: "restore",
 	}
 	for state, possible := range allowed {
@@ -297,6 +298,122 @@ func TestRemoveAndRestore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A start that is stopped never counts as failed, gives its turn to the next, and can be begun again.
+func TestStopCallsAStartOff(t *testing.T) {
+	for _, ignoring := range []bool{false, true} {
+		t.Run(fmt.Sprintf("driver-ignores-it-%v", ignoring), func(t *testing.T) {
+			inBubble(t, func(c *Config, d *fakeDriver) {
+				c.StartLimit = 1
+				d.startTime = func(int) time.Duration { return time.Hour }
+				if ignoring {
+					c.Drivers = []node.Driver{deafDriver{d}}
+				}
+			}, func(b *bed) {
+				ctx := b.t.Context()
+				for x := range 3 {
+					_, err := b.Add(ctx, AddServer{X: float64(x)})
+					b.must(err)
+				}
+				synctest.Wait()
+				states := b.follow(0)
+				b.must(b.Stop(ctx, 0)) // is starting
+				b.must(b.Stop(ctx, 2)) // waits for its turn
+				if got := b.state(2); got != Stopped {
+					t.Errorf("a server that was stopped before its turn is %s", got)
+				}
+				if ignoring {
+					b.wantKind(b.Start(ctx, 0), Conflict) // it is stopping
+				}
+				_, err := b.WaitRunning(ctx, 1)
+				b.must(err)
+				if got := states(); got != "stopping stopped" {
+					t.Errorf("the start that was stopped went through %q", got)
+				}
+				for _, id := range []int{0, 2} {
+					b.must(b.Start(ctx, id))
+					_, err := b.WaitRunning(ctx, id)
+					b.must(err)
+				}
+				b.fabric.check(b.Snapshot())
+			})
+		})
+	}
+}
+
+// deafDriver starts servers also where the start was called off.
+type deafDriver struct{ *fakeDriver }
+
+func (d deafDriver) Start(ctx context.Context, spec node.Spec, mesh node.Network) (node.Node, error) {
+	return d.fakeDriver.Start(context.WithoutCancel(ctx), spec, mesh)
+}
+
+// follow returns what tells the states that a server has gone through since, each once.
+func (b *bed) follow(id int) func() string {
+	changes := b.Subscribe()
+	var states []string
+	ctx, cancel := context.WithCancel(b.t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			change, err := changes.Next(ctx)
+			if err != nil {
+				return
+			}
+			for _, s := range change.Servers {
+				if s.ID == id {
+					states = append(states, string(s.State))
+				}
+			}
+		}
+	}()
+	return func() string {
+		synctest.Wait()
+		cancel()
+		<-ended
+		return strings.Join(slices.Compact(states), " ")
+	}
+}
+
+// What is asked for a server while its start is being called off is done once that has ended.
+func TestCommandsWhileAStartIsCalledOff(t *testing.T) {
+	for _, c := range []struct {
+		slug string
+		do   []func(*Mesh, context.Context, int) error
+		want State
+	}{
+		{"removed", []func(*Mesh, context.Context, int) error{(*Mesh).Remove}, Gone},
+		{"removed-and-restored", []func(*Mesh, context.Context, int) error{(*Mesh).Remove, (*Mesh).Restore}, Running},
+	} {
+		t.Run(c.slug, func(t *testing.T) {
+			inBubble(t, func(c *Config, d *fakeDriver) { c.Drivers = []node.Driver{deafDriver{d}} }, func(b *bed) {
+				b.bring(Starting)
+				b.must(b.Stop(b.t.Context(), 0))
+				for _, do := range c.do {
+					b.must(do(b.Mesh, b.t.Context(), 0))
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if got := b.state(0); got != c.want {
+					t.Errorf("the server is %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+// What is not possible during a start says what is.
+func TestStartingServersSayWhatIsPossible(t *testing.T) {
+	inBubble(t, nil, func(b *bed) {
+		b.bring(Starting)
+		for _, do := range []func(*Mesh, context.Context, int) error{(*Mesh).Kill, (*Mesh).Pause, (*Mesh).Restart} {
+			if err := do(b.Mesh, b.t.Context(), 0); err == nil || !strings.HasSuffix(err.Error(), "while it is starting: it can be stopped or removed") {
+				t.Error(err)
+			}
+		}
+	})
 }
 
 func TestRestoreBeforeItIsGone(t *testing.T) {

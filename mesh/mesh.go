@@ -45,6 +45,7 @@ type Config struct {
 
 	StartLimit  int           // servers that start side by side; 0 is four a processor
 	StopTimeout time.Duration // how long a server may take to stop before it is forced; 0 is DefaultStopTimeout
+	KeepRemoved time.Duration // how long a removed server can be restored before its data is deleted; 0 deletes at once
 }
 
 // Planned is a server that a mesh begins with.
@@ -128,7 +129,7 @@ func (m *Mesh) complete() error {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.StartLimit == 0 {
-		c.StartLimit = 4 * runtime.GOMAXPROCS(0)
+		c.StartLimit = 4 * runtime.NumCPU() // the fabric raises GOMAXPROCS
 	}
 	if c.StopTimeout == 0 {
 		c.StopTimeout = DefaultStopTimeout

@@ -31,6 +31,7 @@ type owner struct {
 	servers  []*server
 	waiting  []*server // for their turn to start, in order
 	starting int       // servers that drivers are starting
+	removed  []removal // servers that can be restored, the one that was removed first at the front
 	settings topo.Settings
 	pins     map[topo.Pair]topo.LinkPins // replaced, never changed
 
@@ -50,15 +51,16 @@ type owner struct {
 // server is one server as its owner sees it.
 type server struct {
 	Server
-	node     node.Node // while it runs, until it has been told to stop
-	queue    []work    // for this server, one at a time
-	busy     bool      // the first of the queue is under way
-	freezing bool      // a pause or resume is queued
-	launched bool      // a start is queued or under way
-	abort    context.CancelFunc
-	halt     chan struct{} // closed when the node is told to stop
-	wish     wish
-	absent   bool // nothing is kept under this id: it was only skipped by the plan
+	node      node.Node // while it runs, until it has been told to stop
+	queue     []work    // for this server, one at a time
+	busy      bool      // the first of the queue is under way
+	freezing  bool      // a pause or resume is queued
+	launched  bool      // a start is queued or under way
+	abort     context.CancelFunc
+	halt      chan struct{} // closed when the node is told to stop
+	wish      wish
+	absent    bool // nothing is kept under this id: it was only skipped by the plan
+	forgotten bool // it was removed, and what was kept of it is deleted or about to be
 }
 
 // wish is what is to become of a server once it has ended.
@@ -112,6 +114,8 @@ func (o *owner) run(ctx context.Context) {
 			o.batch(nil)
 		case <-o.paced():
 			o.commit()
+		case <-o.expiring():
+			o.expire()
 		case <-ctx.Done():
 			o.end()
 			return

@@ -17,8 +17,9 @@ import (
 //	          |            |  \-> stopping -> stopped -> starting | gone
 //	          \-> failed(reason, last log lines) <-/     -> starting (retry) | gone
 //
+// Stop calls a start off: starting goes to stopping, and new, where nothing has begun yet, to stopped at once.
 // Remove takes a server to gone from wherever it is: it cancels a start and stops what runs. Restore takes it
-// from gone to starting again.
+// from gone to starting again, as long as its data is kept.
 type State string
 
 // The states. Gone servers stay in the snapshot as tombstones (their ids are never reused).

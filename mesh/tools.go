@@ -59,7 +59,7 @@ func (m *Mesh) Kill(ctx context.Context, id int) error {
 	}
 	n, ok := m.Node(id)
 	if !ok {
-		return errorf(Conflict, "server %s cannot be killed while it is %s", s.Name, s.State)
+		return errorf(Conflict, "server %s cannot be killed while it is %s: it can be %s", s.Name, s.State, s.State.possible())
 	}
 	killer, ok := n.(node.Killer)
 	if !ok {

@@ -64,6 +64,7 @@ func TestWrongCommandLinesAreOneClearLine(t *testing.T) {
 		{"client-ports-out-of-range", nil, []string{"--client-ports", "65000"}, "64536"},
 		{"client-ports-no-number", nil, []string{"--client-ports", "many"}, `--client-ports is "many": it must be a whole number`},
 		{"stop-timeout-of-nothing", nil, []string{"--stop-timeout", "0s"}, "--stop-timeout is 0s: it must be more than 0, e.g. 10s"},
+		{"keep-removed-less-than-nothing", nil, []string{"--keep-removed", "-1s"}, "--keep-removed is -1s: it must be 0 (delete at once) or more, e.g. 10m"},
 		{"stop-timeout-no-duration", nil, []string{"--stop-timeout", "soon"}, `--stop-timeout is "soon": it must be a number with a unit, e.g. 10s`},
 		{"log-level", nil, []string{"--log-level", "loud"}, "debug, info, warn or error"},
 		{"seed-negative", nil, []string{"--seed", "-1"}, `--seed is "-1"`},

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -142,6 +144,63 @@ func (p *program) commands() {
 		}
 	}
 	p.restartsAfterKill(2)
+}
+
+// Nothing is left of a removed server where nothing is to be kept: no container and no volume.
+func TestRemovedContainersLeaveNothing(t *testing.T) {
+	p := startWithContainers(t, "--keep-removed", "0s")
+	defer p.endContainers()
+	p.add("synapse", 0)
+	containers, volumes := ownContainers(t), ownVolumes(t)
+	if len(containers) != 1 || len(volumes) != 1 {
+		t.Errorf("a server has containers %q and volumes %q, want one of each", containers, volumes)
+	}
+	p.do("DELETE", "/api/v1/servers/0", "", nil)
+	nodetest.Eventually(t, containerPatience, "nothing of it is left", func() bool {
+		return len(ownContainers(t))+len(ownVolumes(t)) == 0
+	})
+	response, err := http.Post("http://"+p.addr+"/api/v1/servers/0/restore", "application/json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusConflict {
+		t.Errorf("restoring it answers %s", response.Status)
+	}
+}
+
+// A container that is starting is stopped without having failed, and starts again.
+func TestStartOfAContainerIsCalledOff(t *testing.T) {
+	p := startWithContainers(t)
+	defer p.endContainers()
+	p.do("POST", "/api/v1/servers", `{"x":0,"y":0}`, nil)
+	nodetest.Eventually(t, containerPatience, "its container is there", func() bool { return len(ownContainers(t)) == 1 })
+	p.do("POST", "/api/v1/servers/0/stop", "", nil)
+	var server api.Server
+	nodetest.Eventually(t, containerPatience, "it is stopped", func() bool {
+		p.do("GET", "/api/v1/servers/0", "", &server)
+		return server.State == "stopped"
+	})
+	if left := ownContainers(t); len(left) != 0 {
+		t.Errorf("containers are left: %q", left)
+	}
+	p.do("POST", "/api/v1/servers/0/start", "", nil)
+	nodetest.Eventually(t, containerPatience, "it runs", func() bool {
+		p.do("GET", "/api/v1/servers/0", "", &server)
+		return server.State == "running"
+	})
+	p.client(0)
+}
+
+// ownContainers and ownVolumes are those of servers of this process that the engine has.
+func ownContainers(t *testing.T) []string { return ownInEngine(t, "ps", "--all") }
+func ownVolumes(t *testing.T) []string    { return ownInEngine(t, "volume", "ls") }
+
+func ownInEngine(t *testing.T, list ...string) []string {
+	t.Helper()
+	list = append(list, "--filter", "label=org.meshsim.server", "--format", `{{.Label "org.meshsim.owner"}}`)
+	owners := strings.Fields(succeed(t, exec.Command("docker", list...)))
+	return slices.DeleteFunc(owners, func(owner string) bool { return !strings.HasPrefix(owner, fmt.Sprint(os.Getpid(), "-")) })
 }
 
 // restartsAfterKill kills a server's process and has it back with its room.

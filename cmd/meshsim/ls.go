@@ -25,7 +25,7 @@ func remoteCommands(getenv func(string) string) []*cobra.Command {
 		newLs(getenv), newPing(getenv), newTraceroute(getenv), newLogs(getenv),
 		newImport(getenv), newExport(getenv),
 		newAction(getenv, "start", "Start a server that is stopped or has failed"),
-		newAction(getenv, "stop", "Stop a server; it keeps its key and rooms"),
+		newAction(getenv, "stop", "Stop a server, also while it is starting; it keeps its key and rooms"),
 		newAction(getenv, "restart", "Stop a server and start it again with its data"),
 		newAction(getenv, "pause", "Freeze a server: it keeps its connections and does nothing"),
 		newAction(getenv, "resume", "Let a paused server go on"),
@@ -125,7 +125,7 @@ func printTable(out io.Writer, all []listed) error {
 	room := roomBeside(rows, widthOf(out))
 	table := tabwriter.NewWriter(out, 0, 0, gap, ' ', 0)
 	for i, row := range rows {
-		last := "LINKS"
+		last := "LINKS (ONE WAY)"
 		if i > 0 {
 			last = all[i-1].neighbours(room)
 		}

@@ -37,6 +37,7 @@ type options struct {
 	presence     bool
 	coap         coapOptions
 	stopTimeout  time.Duration
+	keepRemoved  time.Duration
 
 	level  slog.Level     // of logLevel
 	choice gateway.Choice // of transport
@@ -76,6 +77,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"let each embedded server check and keep every event by itself: more work and memory, and honest figures of it ("+envPrefix+"OWN_WORK)")
 	f.DurationVar(&o.stopTimeout, "stop-timeout", mesh.DefaultStopTimeout,
 		"`how long` a server may take to stop before it is forced ("+envPrefix+"STOP_TIMEOUT)")
+	f.DurationVar(&o.keepRemoved, "keep-removed", mesh.DefaultKeepRemoved,
+		"`how long` a removed server can be restored before its data is deleted; 0 deletes at once ("+envPrefix+"KEEP_REMOVED)")
 	o.coap.flags(f)
 	containerFlags(f, o)
 }
@@ -138,6 +141,9 @@ func (o *options) check() error {
 	}
 	if o.stopTimeout <= 0 {
 		return fmt.Errorf("--stop-timeout is %v: it must be more than 0, e.g. 10s", o.stopTimeout)
+	}
+	if o.keepRemoved < 0 {
+		return fmt.Errorf("--keep-removed is %v: it must be 0 (delete at once) or more, e.g. 10m", o.keepRemoved)
 	}
 	if err := o.coap.check(); err != nil {
 		return err

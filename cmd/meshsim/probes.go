@@ -133,7 +133,7 @@ func (b *between) ping(ctx context.Context, out io.Writer, query url.Values) err
 			return "", errors.New(r.Error)
 		}
 		seen.add(r)
-		return replyLine(r), nil
+		return b.replyLine(r), nil
 	})
 	if err != nil {
 		return err
@@ -145,7 +145,7 @@ func (b *between) ping(ctx context.Context, out io.Writer, query url.Values) err
 	return nil
 }
 
-func replyLine(r api.PingReply) string {
+func (b *between) replyLine(r api.PingReply) string {
 	switch probe.Outcome(r.Outcome) {
 	case probe.Replied:
 		return fmt.Sprintf("reply from %s: seq=%d time=%s ms", who(r), r.Seq, milliseconds(r))
@@ -156,7 +156,7 @@ func replyLine(r api.PingReply) string {
 	case probe.TooBig:
 		return fmt.Sprintf("%s says that the packet is too big for a link: seq=%d", who(r), r.Seq)
 	default:
-		return fmt.Sprintf("%s knows no way on: seq=%d", who(r), r.Seq)
+		return fmt.Sprintf("%s has no route to %s: seq=%d", who(r), b.to.Name, r.Seq)
 	}
 }
 
@@ -262,7 +262,7 @@ func hopLine(hop api.TraceHop) string {
 		fmt.Fprintf(&line, "  %s ms", milliseconds(r))
 		switch probe.Outcome(r.Outcome) {
 		case probe.Unreachable:
-			line.WriteString(" (knows no way on)")
+			line.WriteString(" (no route from here)")
 		case probe.TooBig:
 			line.WriteString(" (packet too big)")
 		}

@@ -86,11 +86,17 @@ func TestCommandsForARunningMesh(t *testing.T) {
 		}
 	}
 	p.do("PUT", "/api/v1/links/0/1", `{"cut":true}`, nil)
-	for _, args := range []string{"ping -W 1m -c 1 hs0 hs2", "traceroute -W 1m hs0 hs2"} {
+	for args, says := range map[string]string{
+		"ping -W 1m -c 1 hs0 hs2":  "hs0 (10.0.0.1) has no route to hs2: seq=",
+		"traceroute -W 1m hs0 hs2": " ms (no route from here)",
+	} {
 		out, err := p.remotely(strings.Fields(args)...)
-		if err == nil || !strings.Contains(out, "knows no way on") {
-			t.Errorf("meshsim %s across a cut: %q, %v", args, out, err)
+		if err == nil || !strings.Contains(out, says) {
+			t.Errorf("meshsim %s across a cut: %q, %v, want %q", args, out, err, says)
 		}
+	}
+	if out, err := p.remotely("ls"); err != nil || !strings.Contains(out, "LINKS (ONE WAY)") {
+		t.Errorf("ls: %q, %v, does not say that latencies are of one way", out, err)
 	}
 }
 

@@ -97,6 +97,7 @@ func (w *wiring) newMesh(o *options, plan meshfile.Plan, drivers []node.Driver) 
 		Drivers:     drivers,
 		DefaultKind: o.homeserver,
 		StopTimeout: o.stopTimeout,
+		KeepRemoved: o.keepRemoved,
 		Fabric:      w.fabric,
 		Clients:     w.clients,
 		Logger:      w.log,

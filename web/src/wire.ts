@@ -336,7 +336,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a server
-         * @description It is stopped if need be. Restoring it brings back the same id, key and rooms.
+         * @description It is stopped if need be. Restoring it brings back the same id, key and rooms, for as long as --keep-removed says (10 minutes unless told otherwise); then its data is deleted for good, with a container its volume and database.
          */
         delete: operations["remove-server"];
         options?: never;
@@ -478,7 +478,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Bring back a removed server
+         * Bring back a removed server; a conflict once its data is deleted
          * @description Answers once the step has begun; the server's state tells how it goes.
          */
         post: operations["restore-server"];
@@ -538,7 +538,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop a server; it keeps its key and rooms
+         * Stop a server, also while it is starting; it keeps its key and rooms
          * @description Answers once the step has begun; the server's state tells how it goes.
          */
         post: operations["stop-server"];
