@@ -265,12 +265,19 @@ everywhere("what is there already is shown whole when the page opens", async ({ 
 });
 
 everywhere("a lost connection is said, tried again, and made good without a reload", async ({ mesh, visit }) => {
-  await mesh.place(PLACES);
+  const ids = await mesh.place(PLACES);
   const ui = await visit();
   await ui.counts(PLACES.length);
   await ui.page.evaluate(() => (window.untouched = true));
+  const room = await mesh.room("before", ids);
+  await mesh.say(room, ids[0], "Remember me");
+  await ui.keys("Control+a", "ArrowRight", "Escape"); // something that could be undone
+  const undo = ui.page.getByRole("banner").getByRole("button", { name: "Undo", exact: true });
+  await until("it can be undone", () => undo.isEnabled());
+  await until("deliveries are counted", async () => (await ui.page.getByTestId("figure-received").textContent()) !== "0");
   await mesh.stop();
   await ui.page.getByTestId("lost").getByText("Connection to meshsim lost.").waitFor();
+  await ui.page.getByLabel("Time line").getByRole("button", { name: "lost" }).waitFor();
   await ui.screenshot("lost");
   const board = await ui.board.boundingBox();
   await ui.page.mouse.click(board.x + 20, board.y + board.height / 2);
@@ -279,5 +286,10 @@ everywhere("a lost connection is said, tried again, and made good without a relo
   await mesh.start();
   await ui.page.getByTestId("lost").waitFor({ state: "detached" });
   await until("the page shows the new mesh, which is empty", async () => (await ui.page.getByTestId("figure-servers").innerText()) === "0");
+  await ui.page.getByText("meshsim was restarted: its mesh is a new one.").waitFor();
+  await until("the old totals are gone", async () => (await ui.page.getByTestId("figure-received").textContent()) === "0");
+  assert.equal(await undo.isEnabled(), false, "nothing that could be undone");
+  await ui.screenshot("restarted");
+  await ui.page.getByRole("button", { name: "Understood" }).click();
   assert.equal(await ui.page.evaluate(() => window.untouched), true, "the page was not loaded again");
 });

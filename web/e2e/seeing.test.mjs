@@ -157,7 +157,7 @@ inWindow("what is sent again travels as a diamond", { ...LAPTOP, scheme: "light"
   await scene.mesh.ask("POST", `/servers/${ids[3]}/stop`);
   await say("Once more to the one that is stopped");
   await card("Once more to the one that is stopped").getByText("2 of 3 have it").waitFor();
-  await card("Once more to the one that is stopped").getByText("not reached").waitFor();
+  await card("Once more to the one that is stopped").getByText("stopped", { exact: true }).waitFor();
   await until("it is counted", async () => Number(await page.getByTestId("figure-incomplete").textContent()) === 1);
   await still();
   await scene.mesh.ask("POST", `/servers/${ids[3]}/start`);

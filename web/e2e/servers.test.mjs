@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { until } from "./meshsim.mjs";
-import { everywhere, inWindow, LAPTOP, LARGE, PHONE } from "./stage.mjs";
+import { everywhere, inWindow, LAPTOP, LARGE, PHONE, SMALL } from "./stage.mjs";
 
 const ROW = [
   [420, 200],
@@ -94,6 +94,13 @@ everywhere(
     await inspector.getByRole("log").scrollIntoViewIfNeeded();
     await ui.screenshot("server-log");
     assert.deepEqual(await ui.barriers(), []);
+    await inspector.getByRole("button", { name: "Show the log large" }).click();
+    const large = ui.page.getByRole("dialog", { name: `Log of hs${a}` });
+    await large.getByRole("log").getByText(/\S/).first().waitFor();
+    const width = async (part) => (await part.boundingBox()).width;
+    assert.ok((await width(large)) > 0.9 * ui.page.viewportSize().width || (await width(large)) > 1400, "it has the width of the window");
+    await ui.screenshot("server-log-large");
+    await large.getByRole("button", { name: "Close" }).click();
     await inspector.getByTestId("peers").scrollIntoViewIfNeeded();
     await ui.screenshot("server-peers");
   },
@@ -156,6 +163,44 @@ everywhere("of a container it is said what is not seen of it, and how much memor
   await inspector.getByTestId("merged").scrollIntoViewIfNeeded();
   await ui.screenshot("server-merged");
   assert.deepEqual(await ui.barriers(), []);
+});
+
+inWindow("a shell says of a server that is paused or has stopped why nothing answers, and starts it", { ...SMALL, scheme: "light" }, async ({ mesh, visit }) => {
+  const [id] = await mesh.place([[500, 200]]);
+  const ui = await visit({
+    async before(page) {
+      await page.addInitScript(contained, { id, tells: { kind: "synapse" } });
+      await page.route(`**/api/v1/servers/${id}/usage`, (route) => route.fulfill({ json: { cpu_ms: 10 } }));
+      await page.routeWebSocket(/\/terminal\?/, (shell) => {
+        const columns = Number(new URL(shell.url()).searchParams.get("columns"));
+        shell.send(Buffer.from(`\u001b[33myellow\u001b[0m \u001b[96mcyan\u001b[0m\r\n${"x".repeat(columns)}\r\n$ `));
+      });
+    },
+  });
+  const asked = [];
+  ui.page.on("request", (request) => asked.push(request.url()));
+  const inspector = await inspect(ui, `hs${id}`);
+  await inspector.getByText("What waits to be sent is not known").waitFor();
+  await inspector.getByRole("button", { name: "Shell" }).click();
+  const shell = ui.page.getByRole("dialog");
+  await shell.getByText("yellow").first().waitFor();
+  const right = (part) => shell.locator(part).evaluate((e) => e.getBoundingClientRect().right);
+  assert.ok((await right(".xterm-screen")) <= (await shell.getByTestId("terminal").evaluate((e) => e.getBoundingClientRect().right)) - 8 - 14, "no column is under the scroll bar");
+  await ui.screenshot("shell");
+  await ui.page.emulateMedia({ colorScheme: "dark" });
+  const dark = (await ui.colour("--surface-2")).match(/\w\w/g).map((hex) => parseInt(hex, 16));
+  const background = () => shell.locator(".xterm-scrollable-element").evaluate((e) => getComputedStyle(e).backgroundColor);
+  await until("it is in the dark colours", async () => (await background()) === `rgb(${dark.join(", ")})`);
+  await ui.screenshot("shell-dark");
+  await mesh.ask("POST", `/servers/${id}/pause`);
+  await shell.getByText(`hs${id} is paused: what you type is read when it goes on.`).waitFor();
+  await ui.screenshot("shell-paused");
+  await mesh.ask("POST", `/servers/${id}/resume`);
+  await mesh.ask("POST", `/servers/${id}/stop`);
+  await shell.getByText(`hs${id} is stopped.`).waitFor();
+  await shell.getByRole("button", { name: "Start" }).click();
+  await until("it runs again", async () => (await mesh.server(id)).state === "running");
+  assert.deepEqual(asked.filter((url) => url.endsWith("/peers")), [], "a container is not asked for its queue");
 });
 
 /** A UDP port that nobody uses. */

@@ -1,7 +1,7 @@
 // Talk: a room with one click, a message seen travelling to where it arrives, who has it and who has not, members that speak by themselves.
 import assert from "node:assert/strict";
 import { until } from "./meshsim.mjs";
-import { everywhere, LAPTOP, LARGE, PHONE } from "./stage.mjs";
+import { everywhere, inWindow, LAPTOP, LARGE, PHONE, SMALL } from "./stage.mjs";
 
 const THREE = [
   [420, 200],
@@ -177,4 +177,28 @@ everywhere("with reduced motion links light up and nothing flies or grows", asyn
   await until("the link is lit from end to end", () => ui.painted(1, colour, [along(0.3), along(0.7)]));
   await ui.screenshot("calm");
   await card("Calmly").getByText("all have it").waitFor();
+});
+
+inWindow("servers that were removed are counted apart, and why a message did not arrive is said", { ...SMALL, scheme: "light" }, async (scene) => {
+  const { mesh } = scene;
+  const { ui, ids, room, card } = await forum(scene);
+  const members = ui.page.getByTestId("members");
+  await members.getByText("3 of 3 joined").waitFor();
+  await mesh.setCut(ids[2], true);
+  await mesh.say(room, ids[0], "Who is there?");
+  await card("Who is there?").getByText("no path").waitFor();
+  await mesh.ask("POST", `/servers/${ids[1]}/pause`);
+  await mesh.say(room, ids[0], "And now?");
+  await card("And now?").getByText("paused", { exact: true }).waitFor();
+  await ui.page.getByLabel("Write as").selectOption({ label: `hs${ids[1]}` });
+  await ui.page.getByText(`hs${ids[1]} is paused: it sends this when it goes on.`).waitFor();
+  await ui.screenshot("barred");
+  assert.deepEqual(await ui.barriers(), []);
+  await mesh.ask("POST", `/servers/${ids[1]}/resume`);
+  await card("And now?").getByText("1 of 2 have it").waitFor();
+  await mesh.ask("DELETE", `/servers/${ids[2]}`);
+  await members.getByText("2 joined, 1 removed").waitFor();
+  await card("And now?").getByText("all have it").waitFor();
+  await mesh.ask("DELETE", `/servers/${ids[1]}`);
+  await card("And now?").getByText("nobody else is here yet").waitFor();
 });

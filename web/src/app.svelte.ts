@@ -52,6 +52,10 @@ export class App {
   highlight = $state.raw<ReadonlySet<LinkKey> | undefined>(undefined);
   /** What a screen reader is told. */
   announcement = $state("");
+  /** How many other meshes there were before this one: meshsim was restarted so often. */
+  renewals = $state(0);
+  /** Whether it is still to be said that it was. */
+  renewed = $state(false);
 
   readonly edit: Editor = new Editor(this);
   readonly traffic = new Traffic();
@@ -71,6 +75,7 @@ export class App {
 
   readonly #reader: Reader;
   #restarted = false; // the stream, and the painter does not know it yet
+  #process: string | undefined; // that the mesh lives in; undefined while it is not known
   #trafficWaits = false;
   #calloutTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -122,6 +127,10 @@ export class App {
   }
 
   #receiveSnapshot(snapshot: SnapshotFrame): void {
+    if (this.ready && snapshot.version < this.mesh.version) {
+      this.#process = undefined; // known to be another: to be learned anew
+      this.#forget();
+    }
     this.easel.order({ do: "snapshot", snapshot });
     this.#adopt(fromSnapshot(snapshot));
     this.ready = true;
@@ -139,11 +148,34 @@ export class App {
     this.follow = this.follow?.kind === "event" ? undefined : this.follow;
     this.#restarted = true;
     this.flow.restart();
+    void api.version().then(
+      ({ pid, seed }) => this.#livesIn(`${String(pid)} ${String(seed)}`),
+      () => undefined,
+    );
     // The stream tells pins of links only. Without the list the page works, and knows less.
     void api.pins().then(
       (all) => this.edit.links.learn(all),
       () => undefined,
     );
+  }
+
+  /** A mesh ends with its process. */
+  #livesIn(process: string): void {
+    if (this.#process !== undefined && this.#process !== process) this.#forget();
+    this.#process = process;
+  }
+
+  /** Forgets what was seen of a mesh that is no more, and done to it. */
+  #forget(): void {
+    this.traffic.forget();
+    this.edit.forget();
+    this.easel.order({ do: "forget" });
+    this.selection = this.follow = this.callout = undefined;
+    this.highlight = undefined;
+    this.room = [...this.mesh.rooms.keys()].at(-1);
+    this.renewals++;
+    this.renewed = true;
+    this.#trafficChanged();
   }
 
   #adopt(mesh: Mesh): void {

@@ -295,6 +295,14 @@ export class Editor {
 
   // Undoing.
 
+  /** Forgets what was done: the mesh is another one. */
+  forget(): void {
+    this.#history.clear();
+    this.undoable = undefined;
+    this.moves = new Map();
+    this.#show();
+  }
+
   #remember(edit: Edit): Edit {
     this.#history.add(edit, performance.now());
     this.undoable = undefined;

@@ -22,6 +22,7 @@ import type {
   TraceHop,
   Transport,
   Usage,
+  Version,
 } from "./types";
 
 const ROOT = "/api/v1";
@@ -43,6 +44,7 @@ export type FileFormat = NonNullable<ImportSource["format"]>;
 export type LifeCycleAction = "start" | "stop" | "pause" | "resume" | "restore" | "restart" | "kill";
 
 export const api = {
+  version: () => call<Version>("GET", "/version"),
   addServer: (at: NewServer) => call<Server>("POST", "/servers", at),
   moveServer: (id: number, to: { x: number; y: number }) => call<Server>("PATCH", `/servers/${id}`, to),
   removeServer: (id: number) => call<unknown>("DELETE", `/servers/${id}`),

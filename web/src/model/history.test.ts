@@ -26,6 +26,17 @@ describe("the history", () => {
     expect(history.next?.text).toBe("by 100");
   });
 
+  it("forgets all when the mesh is another one", async () => {
+    const { state, edit } = counting();
+    const history = new History();
+    history.add(edit(1), 0);
+    history.add(edit(5), 0);
+    await history.undo();
+    history.clear();
+    expect([history.last, history.next]).toEqual([undefined, undefined]);
+    expect([await history.undo(), await history.redo(), state.value]).toEqual([undefined, undefined, 1]);
+  });
+
   it("forgets what was undone when something else is done", async () => {
     const { edit } = counting();
     const history = new History();

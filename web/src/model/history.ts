@@ -36,6 +36,13 @@ export class History {
     this.#lastMS = nowMS;
   }
 
+  /** Forgets all: what was done is not done to the mesh that there is now. */
+  clear(): void {
+    this.#done = [];
+    this.#undone = [];
+    this.#lastMS = -Infinity;
+  }
+
   /** Undoes the last edit and returns it; undefined where there is none. One that fails is not tried again. */
   undo(): Promise<Edit | undefined> {
     return this.#step(async () => {

@@ -1,8 +1,15 @@
 /** Whether a mesh hangs together. Pure. */
 import type { Mesh } from "./mesh";
 
-/** Into how many parts the running servers fall that no link joins; 0 where none runs. */
-export function partsOf(mesh: Mesh): number {
+/** The running and paused servers in parts that no link joins. */
+export interface Parts {
+  /** How many; 0 where no server runs. */
+  readonly count: number;
+  /** Whether there is a path between two servers. */
+  joined(a: number, b: number): boolean;
+}
+
+export function partsOf(mesh: Mesh): Parts {
   const parent = new Map<number, number>();
   for (const s of mesh.servers.values()) if (s.state === "running" || s.state === "paused") parent.set(s.id, s.id);
   const root = (id: number): number => {
@@ -13,13 +20,13 @@ export function partsOf(mesh: Mesh): number {
     }
     return at;
   };
-  let parts = parent.size;
+  let count = parent.size;
   for (const link of mesh.links.values()) {
     if (link.cut || !parent.has(link.a) || !parent.has(link.b)) continue;
     const [a, b] = [root(link.a), root(link.b)];
     if (a === b) continue;
     parent.set(a, b);
-    parts--;
+    count--;
   }
-  return parts;
+  return { count, joined: (a, b) => parent.has(a) && parent.has(b) && root(a) === root(b) };
 }

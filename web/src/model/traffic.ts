@@ -91,10 +91,18 @@ export class Traffic {
   readonly timeline = new Timeline();
   readonly #delays: number[] = [];
 
-  /** Forgets paths and events: a new stream describes them afresh. */
+  /** Forgets what is told on a stream's own clock and by its own ids: a new stream has new ones. */
   restart(): void {
     this.#paths.clear();
     this.timeline.clear();
+  }
+
+  /** Forgets all: the mesh is another one. */
+  forget(): void {
+    this.restart();
+    this.events.clear();
+    this.#delays.length = 0;
+    this.received = this.lost = 0;
   }
 
   /** Adds what the frame started and ended to `out`, and returns it. */

@@ -34,4 +34,5 @@ export type Usage = Schemas["Usage"];
 export type LogLine = Schemas["LogLine"];
 export type PingReply = Schemas["PingReply"];
 export type TraceHop = Schemas["TraceHop"];
+export type Version = Schemas["Version"];
 export type Chatter = Schemas["Chatter"];

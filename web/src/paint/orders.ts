@@ -38,6 +38,8 @@ export type Order =
   | { readonly do: "look"; readonly look: Partial<Look> }
   | { readonly do: "snapshot"; readonly snapshot: SnapshotFrame }
   | { readonly do: "diff"; readonly diff: DiffFrame }
+  /** Another mesh than before: what was last heard of its servers is none of its own. */
+  | { readonly do: "forget" }
   | { readonly do: "happenings"; readonly happenings: Happenings }
   | { readonly do: "counters"; readonly counters: Counters }
   /** How much the wall clock is ahead of the stream's; a new stream has a new one, and forgets what moved. */

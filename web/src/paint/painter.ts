@@ -81,6 +81,10 @@ export class Painter {
       case "diff":
         this.#adopt(withDiff(this.#mesh, order.diff));
         break;
+      case "forget":
+        this.#motion.last.clear();
+        this.#restart();
+        break;
       case "happenings":
         this.#motion.add(order.happenings, (from, to) => this.#latency(from, to));
         this.#tellKept();

@@ -60,6 +60,11 @@ export class LastEvents {
     this.version++;
   }
 
+  clear(): void {
+    this.#events.clear();
+    this.version++;
+  }
+
   /** By server. */
   colours(colourOf: (event: string) => string): Map<number, string> {
     return new Map([...this.#events].map(([server, event]) => [server, colourOf(event)]));

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Message } from "../model/types";
-import { compared, outOfOrder } from "./compare";
+import { compared, firstCompared, outOfOrder } from "./compare";
 
 function event(event_id: string): Message {
   return { event_id, type: "m.room.message", sender: "@a:hs0", body: event_id, ts: 0 };
@@ -35,6 +35,7 @@ it("marks the fewest that stand in another order", () => {
     [false, true],
   ]);
   expect(rows.map((r) => r.differs)).toEqual([false, false, false, true]);
+  expect(rows.map((r) => r.lacked)).toEqual([false, false, false, false]);
 });
 
 it("knows no order of events that are not compared", () => {
@@ -42,4 +43,12 @@ it("knows no order of events that are not compared", () => {
   expect(outOfOrder(["$x", "$a", "$y", "$b"], rank)).toEqual(new Set());
   expect(outOfOrder(["$b", "$x", "$a"], rank).size).toBe(1);
   expect(outOfOrder([], rank).size).toBe(0);
+});
+
+it("compares those that are cut off among the first", () => {
+  const apart = (...cutOff: number[]) => (a: number, b: number) => cutOff.includes(a) === cutOff.includes(b);
+  expect(firstCompared([0, 1, 2, 3, 4, 5], 4, apart(5))).toEqual([0, 1, 2, 5]);
+  expect(firstCompared([0, 1, 2, 3, 4, 5], 4, apart())).toEqual([0, 1, 2, 3]);
+  expect(firstCompared([0, 1, 2, 3, 4, 5, 6], 4, apart(4, 5, 6))).toEqual([0, 1, 4, 5]);
+  expect(firstCompared([0, 1, 2], 4, () => false)).toEqual([0, 1, 2]);
 });

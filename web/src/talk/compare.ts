@@ -13,8 +13,10 @@ export interface Cell {
 export interface Row {
   readonly event: Message;
   readonly cells: readonly Cell[];
-  /** Whether the servers differ in it. */
+  /** Whether the servers differ in it, be it only in its place. */
   readonly differs: boolean;
+  /** Whether one has it that another has not. */
+  readonly lacked: boolean;
 }
 
 /**
@@ -30,8 +32,24 @@ export function compared(events: readonly Message[], servers: readonly number[],
       return { server, has: view?.has(event.event_id), moved: moved.get(server)?.has(event.event_id) ?? false };
     });
     const known = cells.filter((c) => c.has !== undefined);
-    return { event, cells, differs: cells.some((c) => c.moved) || new Set(known.map((c) => c.has)).size > 1 };
+    const lacked = new Set(known.map((c) => c.has)).size > 1;
+    return { event, cells, differs: lacked || cells.some((c) => c.moved), lacked };
   });
+}
+
+/** So many of the servers, in their order, that are worth comparing: up to half of them cut off from the most, the rest of those. */
+export function firstCompared(servers: readonly number[], count: number, joined: (a: number, b: number) => boolean): number[] {
+  const parts: number[][] = [];
+  for (const id of servers) {
+    const part = parts.find(([first]) => first !== undefined && joined(first, id));
+    if (part) part.push(id);
+    else parts.push([id]);
+  }
+  parts.sort((a, b) => b.length - a.length);
+  const [most = [], ...others] = parts;
+  const apart = others.flat().slice(0, Math.max(count >> 1, count - most.length));
+  const chosen = new Set([...apart, ...most.slice(0, count - apart.length)]);
+  return servers.filter((id) => chosen.has(id));
 }
 
 /** Those that are to be taken out, as few as possible, so that the rest stands in order of rank. */

@@ -37,6 +37,19 @@ describe("who has a message", () => {
     ]);
   });
 
+  it("says what bars the way to those that have it not, whether an attempt was seen to fail or not", () => {
+    const all = entryOf(message, [0, 1, 3, 4, 5, 6], views, tracked, idOf, (from) => (from === 0 ? "no path" : undefined));
+    expect(all.holdings).toEqual([
+      { server: 0, state: "author" },
+      { server: 1, state: "has", delayMS: 240 },
+      { server: 3, state: "barred", why: "refused", bar: "no path" },
+      { server: 4, state: "has" },
+      { server: 5, state: "barred", bar: "no path" },
+      { server: 6, state: "unknown" },
+    ]);
+    expect(reachOf(all)).toEqual({ have: 2, of: 5, unknown: 1 });
+  });
+
   it("does not count the author", () => {
     expect(reachOf(entry)).toEqual({ have: 2, of: 6, unknown: 1 });
   });
@@ -51,6 +64,7 @@ describe("who has a message", () => {
 });
 
 it("claims nothing of those that were not asked", () => {
+  expect(sayReach({ have: 0, of: 0, unknown: 0 })).toBe("nobody else is here yet");
   expect(sayReach({ have: 3, of: 3, unknown: 0 })).toBe("all have it");
   expect(sayReach({ have: 2, of: 3, unknown: 0 })).toBe("2 of 3 have it");
   expect(sayReach({ have: 39, of: 91, unknown: 52 })).toBe("39 of 91 known to have it");

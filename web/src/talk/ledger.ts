@@ -8,16 +8,21 @@ export interface Holding {
   readonly server: number;
   /**
    * "author" wrote it, "has" received it, "waiting" was sent it and has not answered, "failed" was not reached,
-   * "missing" was asked and has it not; of "unknown" nothing was seen, and it was not asked or
-   * could not answer.
+   * "missing" was asked and has it not; "barred" has it not and can not be reached now; of "unknown" nothing was seen,
+   * and it was not asked or could not answer.
    */
-  readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "unknown";
+  readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "barred" | "unknown";
   /** From the author's first handing it to the transport; absent where that was not seen. */
   readonly delayMS?: number;
   /** Whether an attempt to send it had failed before. */
   readonly retried?: true;
   readonly why?: string;
+  /** What bars the way to it, in a word or two. */
+  readonly bar?: string;
 }
+
+/** What bars the way from the one to the other now, in a word or two such as "no path"; undefined where nothing does. */
+export type Bars = (from: number | undefined, to: number) => string | undefined;
 
 export interface Entry {
   readonly message: Message;
@@ -38,13 +43,16 @@ export function entryOf(
   views: Views,
   tracked: Tracked | undefined,
   idOf: (serverName: string) => number | undefined,
+  barred: Bars = () => undefined,
 ): Entry {
   const author = idOf(serverOf(message.sender));
   const handed = tracked ? handings(tracked) : new Map<number, number>();
   const holdings = members.map((server): Holding => {
     if (server === author) return { server, state: "author" };
     const delivery = tracked?.deliveries.get(server);
-    return received(server, delivery, handed) ?? otherwise(server, message, views, delivery);
+    const holding = received(server, delivery, handed) ?? otherwise(server, message, views, delivery);
+    const bar = holding.state === "has" || holding.state === "unknown" ? undefined : barred(author, server);
+    return bar === undefined ? holding : { ...holding, state: "barred", bar };
   });
   return { message, holdings };
 }
@@ -85,6 +93,7 @@ export function reachOf(entry: Entry): Reach {
 
 /** The reach as a sentence that is true whatever those have that were not asked. */
 export function sayReach({ have, of, unknown }: Reach): string {
+  if (of === 0) return "nobody else is here yet";
   if (have === of) return "all have it";
   return `${String(have)} of ${String(of)} ${unknown > 0 ? "known to have it" : "have it"}`;
 }

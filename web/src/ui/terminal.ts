@@ -1,22 +1,48 @@
 /** A terminal in the page, joined to a shell in a server's container. Loaded when one is opened. */
 import { FitAddon } from "@xterm/addon-fit";
-import { Terminal } from "@xterm/xterm";
+import { type ITheme, Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 
-export interface TerminalColours {
-  readonly background: string;
-  readonly foreground: string;
-  readonly cursor: string;
-  readonly selection: string;
+/** The sixteen colours of a terminal on a light background, each with a contrast of 4.5 or more. On a dark one xterm's own do. */
+const ON_LIGHT: ITheme = {
+  black: "#141d2b",
+  red: "#b01a26",
+  green: "#0f6a33",
+  yellow: "#7d4e00",
+  blue: "#1f4bc4",
+  magenta: "#7a2fa8",
+  cyan: "#0b6570",
+  white: "#57606a",
+  brightBlack: "#4a5462",
+  brightRed: "#c41f2c",
+  brightGreen: "#157339",
+  brightYellow: "#865800",
+  brightBlue: "#2857d9",
+  brightMagenta: "#8a3bbd",
+  brightCyan: "#0f6f7b",
+  brightWhite: "#33435c",
+};
+
+/** The page's colours where an element is. */
+function themeAt(element: HTMLElement): ITheme {
+  const style = getComputedStyle(element);
+  const of = (name: string) => style.getPropertyValue(name).trim();
+  return {
+    ...(style.colorScheme === "dark" ? {} : ON_LIGHT),
+    background: of("--surface-2"),
+    foreground: of("--ink"),
+    cursor: of("--accent"),
+    selectionBackground: of("--accent-soft"),
+  };
 }
 
-/** Opens a shell in an element. `ended` is told why there is none any more. Returns what ends it. */
-export function openTerminal(element: HTMLElement, server: number, colours: TerminalColours, ended: (why: string) => void): () => void {
-  const { background, foreground, cursor, selection } = colours;
+/** Opens a shell in an element, in the page's colours as they change. `ended` is told why there is none any more. Returns what ends it. */
+export function openTerminal(element: HTMLElement, server: number, ended: (why: string) => void): () => void {
   const terminal = new Terminal({
     fontSize: 13,
     fontFamily: 'ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace',
-    theme: { background, foreground, cursor, selectionBackground: selection },
+    theme: themeAt(element),
+    minimumContrastRatio: 4.5,
     cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     screenReaderMode: true,
   });
@@ -40,10 +66,14 @@ export function openTerminal(element: HTMLElement, server: number, colours: Term
   terminal.onResize(({ rows, cols }) => tell(JSON.stringify({ rows, columns: cols })));
   const sizes = new ResizeObserver(() => fitter.fit());
   sizes.observe(element);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const recolour = () => (terminal.options.theme = themeAt(element));
+  scheme.addEventListener("change", recolour);
   terminal.focus();
 
   return () => {
     sizes.disconnect();
+    scheme.removeEventListener("change", recolour);
     socket.onclose = null;
     socket.close();
     terminal.dispose();
