@@ -130,6 +130,7 @@ func TestSynapseWithEmbedded(t *testing.T) {
 		{"demoted-while-apart", demotedWhileApart},
 		{"sleeps", sleeps},
 	}
+	t.Run("one-connection-for-one", func(t *testing.T) { oneConnectionForOne(t, p) })
 	for i, host := range p.clients {
 		for _, version := range matrix.RoomVersions() {
 			for _, c := range cases {
