@@ -3,11 +3,18 @@
 package docker_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
 
 	"meshsim/fabric"
 	"meshsim/link"
@@ -144,6 +151,104 @@ func (a attempts) Publish(n telemetry.Notification) {
 		select {
 		case a <- f:
 		default: // more than are waited for
+		}
+	}
+}
+
+// oneConnectionForOne: what a homeserver sends over a connection that it keeps open crosses the mesh in one connection, in
+// either direction.
+func oneConnectionForOne(t *testing.T, p *pair) {
+	room := create(t, p.clients[0], "12", nil)
+	p.clients[1].Join(t, room, "hs0")
+	say := func(text string) {
+		t.Helper()
+		for i, c := range p.clients {
+			message := c.Send(t, room, text+c.User)
+			p.told(t, c, room, message)
+			shows(t, p.clients[1-i], room, text+c.User)
+		}
+	}
+	say("the connections are there, says ")
+	var captured bytes.Buffer
+	capture, err := p.mesh.Fabric.Capture(&captured, fabric.OfNode(node.FabricNode(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const messages = 10
+	for i := range messages {
+		say(fmt.Sprint(i, ", says "))
+	}
+	if err := capture.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if lost := capture.Lost(); lost > 0 {
+		t.Fatalf("%d packets were lost to the capture", lost)
+	}
+	for from, requests := range requestsByConnection(t, &captured) {
+		if len(requests) != 1 {
+			t.Errorf("%d messages of hs%d took the connections %v, want one", messages, from, requests)
+		}
+		for connection, packets := range requests {
+			if packets < messages {
+				t.Errorf("%d messages of hs%d are in %d packets of %s", messages, from, packets, connection)
+			}
+		}
+	}
+}
+
+// requestsByConnection counts the packets with data for a federation port in a capture of a server, by connection: what the
+// server sent, and what it was given.
+func requestsByConnection(t *testing.T, captured io.Reader) (packets [2]map[string]int) {
+	t.Helper()
+	packets = [2]map[string]int{{}, {}}
+	in, err := pcapgo.NewNgReader(captured, pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		data, info, err := in.ReadPacketData()
+		if errors.Is(err, io.EOF) {
+			return packets
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := gopacket.NewPacket(data, layers.LinkTypeRaw, gopacket.Default)
+		tcp, ok := p.TransportLayer().(*layers.TCP)
+		if ok && tcp.DstPort == node.PortFederation && len(tcp.Payload) > 0 {
+			packets[info.InterfaceIndex][fmt.Sprint(p.NetworkLayer().NetworkFlow(), " ", tcp.TransportFlow())]++
+		}
+	}
+}
+
+// A homeserver that does not take the proxy federates all the same. What it sends is seen where it is received, and that this
+// is all is said.
+func TestServerThatIgnoresTheProxy(t *testing.T) {
+	p := newPairWith(t, func(c *docker.Config) {
+		c.Preset.IgnoresProxy = true
+		c.Options.Environment = []string{"https_proxy=", "HTTPS_PROXY="}
+	})
+	mode, unseen := p.nodes[0].(node.Gatewayed).Gateway()
+	const want = "This server does not use the mesh's proxy: the events that it sends are seen only where they are received, "
+	if mode != node.Observed || !strings.HasPrefix(unseen, want) {
+		t.Errorf("its gateway is %s: %q, want %q", mode, unseen, want)
+	}
+	for host, c := range p.clients {
+		guest := p.clients[1-host]
+		room := create(t, c, "12", nil)
+		guest.Join(t, room, fmt.Sprint("hs", host))
+		shown := p.clients[1].Send(t, room, "from the embedded server")
+		shows(t, p.clients[0], room, "from the embedded server")
+		p.told(t, p.clients[1], room, shown)
+		hidden := p.clients[0].Send(t, room, "past the proxy")
+		shows(t, p.clients[1], room, "past the proxy")
+		p.agree(t, room)
+		eventually(t, "hs1 is said to have received what hs0 sent past the proxy", func() bool {
+			received, ok := p.seen.receipt(hidden, 0, 1)
+			return ok && received.Basis == telemetry.Processed && received.Outcome == telemetry.OutcomeAccepted
+		})
+		if sent, ok := p.seen.sending(hidden, 0, 1); ok {
+			t.Errorf("it was seen where it was sent: %+v", sent)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type interop struct {
 }
 
 func TestInterop(t *testing.T) {
-	p := newPairWith(t, discard{}, docker.Options{Presence: true})
+	p := newPairWith(t, func(c *docker.Config) { c.Options.Presence = true })
 	for i := range p.clients {
 		s := sides{pair: p, host: p.clients[i], guest: p.clients[1-i], hostName: fmt.Sprint("hs", i), guestName: fmt.Sprint("hs", 1-i)}
 		for _, version := range matrix.RoomVersions() {

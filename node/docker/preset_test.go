@@ -77,14 +77,74 @@ func TestSynapseConfiguration(t *testing.T) {
 		if c.Notaries == nil || len(c.Notaries) > 0 || c.Blocked == nil || len(c.Blocked) > 0 || c.Presence["enabled"] != stock {
 			t.Errorf("not closed: %+v", c)
 		}
-		if (c.Federation == nil) != stock {
-			t.Errorf("stock retries %v: %v", stock, c.Federation)
+		var want map[string]any
+		if !stock {
+			want = map[string]any{
+				"client_timeout": "60s", "max_long_retry_delay": "2s", "max_long_retries": 2, "destination_min_retry_interval": "2s",
+				"destination_retry_multiplier": 1, "destination_max_retry_interval": "30s",
+			}
+		}
+		if !maps.Equal(c.Federation, want) {
+			t.Errorf("stock retries %v: %v, want %v", stock, c.Federation, want)
+		}
+		if got := rateLimits(t, files["homeserver.yaml"]); !maps.Equal(got, synapseLimits) {
+			t.Errorf("rate limits %v\nwant        %v", got, synapseLimits)
 		}
 	}
 	files, _ := p.generate(r.values(&Config{Preset: p}))
 	if got := string(files["signing.key"]); got != "ed25519 1 "+r.keySeed+"\n" {
 		t.Errorf("signing key %q", got)
 	}
+}
+
+// synapseLimits are all limits of Synapse's that its documentation names for those who use it, by their places ("Ratelimiting").
+// None is ever reached.
+var synapseLimits = map[string]int{
+	"rc_message": 9999, "rc_registration": 9999, "rc_registration_token_validity": 9999,
+	"rc_login.address": 9999, "rc_login.account": 9999, "rc_login.failed_attempts": 9999,
+	"rc_admin_redaction": 9999, "rc_joins.local": 9999, "rc_joins.remote": 9999, "rc_joins_per_room": 9999,
+	"rc_invites.per_room": 9999, "rc_invites.per_user": 9999, "rc_invites.per_issuer": 9999,
+	"rc_room_creation": 9999, "rc_user_directory": 9999, "rc_reports": 9999, "rc_media_create": 9999,
+	"rc_federation": 9999, "federation_rr_transactions_per_room_per_second": 9999,
+}
+
+// rateLimits are the limits of a configuration of Synapse's, by their places: how many a second, and where as many may come at
+// once.
+func rateLimits(t *testing.T, text []byte) map[string]int {
+	t.Helper()
+	var all map[string]any
+	if err := yaml.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	limits := make(map[string]int)
+	var walk func(place string, v any)
+	walk = func(place string, v any) {
+		limit, _ := v.(map[string]any)
+		if rate, ok := limit["per_second"].(int); ok {
+			limits[place] = rate
+			if limit["burst_count"] != rate {
+				t.Errorf("%s is %v", place, limit)
+			}
+			return
+		}
+		for name, inner := range limit {
+			walk(place+"."+name, inner)
+		}
+	}
+	for name, v := range all {
+		switch federation, _ := v.(map[string]any); {
+		case name == "rc_federation": // a window, not a bucket
+			limits[name], _ = federation["reject_limit"].(int)
+			if federation["sleep_limit"] != limits[name] || federation["sleep_delay"] != 0 {
+				t.Errorf("%s is %v", name, v)
+			}
+		case strings.HasPrefix(name, "rc_"):
+			walk(name, v)
+		case name == "federation_rr_transactions_per_room_per_second":
+			limits[name], _ = v.(int)
+		}
+	}
+	return limits
 }
 
 // whole is a preset in which nothing is missing.
@@ -223,7 +283,7 @@ func TestDendriteConfiguration(t *testing.T) {
 		if c.FederationAPI.Notaries == nil || len(c.FederationAPI.Notaries)+len(c.FederationAPI.Denied) > 0 || c.ClientAPI.Limits["enabled"] != false {
 			t.Errorf("not closed: %+v", c)
 		}
-		if c.Global.Presence["enable_outbound"] != stock || c.ClientAPI.Closed != stock || (c.FederationAPI.Retries == 0) != stock {
+		if c.Global.Presence["enable_outbound"] != stock || c.ClientAPI.Closed != stock || c.FederationAPI.Retries != map[bool]int{true: 0, false: 4}[stock] {
 			t.Errorf("stock %v: %+v", stock, c)
 		}
 		if (c.Global.Database != nil) != stock || (c.FederationAPI.Database == nil) != stock {
@@ -259,7 +319,12 @@ func TestTuwunelConfiguration(t *testing.T) {
 				t.Errorf("%q is missing:\n%s", want, text)
 			}
 		}
-		if strings.Contains(text, "sender_retry") == stock {
+		for _, want := range []string{"sender_timeout = 60", "sender_retry_backoff_limit = 30", "sender_retry_grace = 2"} {
+			if strings.Contains(text, "\n"+want+"\n") == stock {
+				t.Errorf("stock retries %v, with or without %q:\n%s", stock, want, text)
+			}
+		}
+		if strings.Contains(text, "sender_") == stock {
 			t.Errorf("stock retries %v:\n%s", stock, text)
 		}
 	}

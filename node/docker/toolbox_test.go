@@ -5,17 +5,25 @@ package docker_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"meshsim/fabric"
+	"meshsim/link"
+	"meshsim/node"
 	"meshsim/node/docker"
 )
 
 // What a user runs inside a server's network: names resolve in both directions, and the paths are the mesh's.
 func TestToolsInsideAServer(t *testing.T) {
-	newPair(t, discard{})
+	p := newPair(t)
 	tools, err := docker.NewToolbox()
 	if err != nil {
 		t.Fatal(err)
@@ -76,4 +84,99 @@ func TestToolsInsideAServer(t *testing.T) {
 	if err := tools.Logs(t.Context(), "nobody", false, s); err == nil || err.Error() != nobody {
 		t.Errorf("error %v, want %q", err, nobody)
 	}
+	p.inARow(t, tools)
+}
+
+// row leads packets along servers in a row, 0, 1, 2, …
+type row struct{}
+
+// NextHop implements fabric.Router.
+func (row) NextHop(at, dst fabric.NodeID) (fabric.NodeID, bool) {
+	if dst > at {
+		return at + 1, true
+	}
+	return at - 1, true
+}
+
+// inARow puts two servers more behind those of a pair: the tools name every hop on the way, with its round trip.
+func (p *pair) inARow(t *testing.T, tools *docker.Toolbox) {
+	delays := []time.Duration{10 * time.Millisecond, 30 * time.Millisecond, 50 * time.Millisecond}
+	along := fabric.Change{Router: row{}}
+	for i, delay := range delays {
+		if id := i + 1; id >= len(p.nodes) {
+			spec := node.Spec{ID: id, Name: fmt.Sprint("hs", id), Kind: p.drivers[1].Kind()}
+			p.mesh.Name(spec)
+			if n, _ := started(t, p.mesh, p.drivers[1], spec); n == nil {
+				t.FailNow()
+			}
+		}
+		params := link.Params{Delay: delay}
+		id := fabric.LinkID{A: node.FabricNode(i), B: node.FabricNode(i + 1)}
+		along.Set = append(along.Set, fabric.LinkConfig{LinkID: id, AB: params, BA: params})
+	}
+	if err := p.mesh.Fabric.Apply(along); err != nil {
+		t.Fatal(err)
+	}
+	const slack = 40 * time.Millisecond // of a busy machine, and less than there is between two hops
+	inside := func(command ...string) func(docker.Streams) error {
+		return func(s docker.Streams) error { return tools.Exec(t.Context(), "hs0", command, s) }
+	}
+	outside := func(command ...string) func(docker.Streams) error {
+		return func(s docker.Streams) error { return tools.ExecOutside(t.Context(), "hs0", command, s) }
+	}
+	const (
+		four = `\(10\.0\.0\.%d\)`
+		six  = `\(fd6d:6573:6873::%d\)`
+	)
+	cases := []struct {
+		slug  string
+		run   func(docker.Streams) error
+		line  string // of a hop: its number, its number in names, the end of its address
+		times string // in what comes after that, but for the deviation that mtr ends with
+	}{
+		{"traceroute", inside("traceroute", "-4", "-w", "5", "hs3"), `(?m)^ *%d  hs%d ` + four + `(.*)$`, `([\d.]+) ms`},
+		{"traceroute-6", inside("traceroute", "-6", "-w", "5", "hs3"), `(?m)^ *%d  hs%d ` + six + `(.*)$`, `([\d.]+) ms`},
+		{"mtr", outside("mtr", "-4", "--report", "--report-wide", "--show-ips", "--report-cycles", "3", "--interval", "0.2", "--gracetime", "1", "hs3"),
+			`(?m)^ *%d\.\|-- hs%d ` + four + ` +0\.0%% +3 (.*) [\d.]+ *$`, `([\d.]+)`},
+	}
+	for _, c := range cases {
+		t.Run("in-a-row/"+c.slug, func(t *testing.T) {
+			if _, err := exec.LookPath("mtr"); err != nil && c.slug == "mtr" {
+				t.Skip("not tested, because mtr is missing (Debian's mtr-tiny)")
+			}
+			var out bytes.Buffer
+			if err := c.run(docker.Streams{Out: &out, Err: &out}); err != nil {
+				t.Errorf("%v: %s", err, &out)
+			}
+			var rtt time.Duration
+			for i, delay := range delays {
+				hop := i + 1
+				rtt += 2 * delay
+				line := regexp.MustCompile(fmt.Sprintf(c.line, hop, hop, hop+1)).FindStringSubmatch(out.String())
+				if line == nil {
+					t.Fatalf("hop %d is not hs%d:\n%s", hop, hop, &out)
+				}
+				if got := quickest(t, line[1], c.times); got < rtt || got > rtt+slack {
+					t.Errorf("hop %d is %v away, want %v:\n%s", hop, got, rtt, &out)
+				}
+			}
+		})
+	}
+}
+
+// quickest is the least of the times in a line, in milliseconds.
+func quickest(t *testing.T, line, pattern string) time.Duration {
+	t.Helper()
+	var all []time.Duration
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(line, -1) {
+		ms, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, time.Duration(ms*float64(time.Millisecond)))
+	}
+	if len(all) == 0 {
+		t.Fatalf("there are no times in %q", line)
+	}
+	return slices.Min(all)
 }
