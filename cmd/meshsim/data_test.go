@@ -52,6 +52,43 @@ func TestDataSurvivesARestart(t *testing.T) {
 	p.say(room.ID, 1, "after", 3)
 }
 
+// TestForgottenServersDisturbNobody: the others go on talking when the data of a removed server is deleted while they run,
+// and are whole in the next run.
+func TestForgottenServersDisturbNobody(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"--keep-removed", "0s", "--data", filepath.Join(dir, "data"), filepath.Join(dir, "mesh.yaml")}
+	p := start(t, args...)
+	for i := range 3 {
+		p.do("POST", "/server", fmt.Sprintf(`{"x":%d,"y":0}`, 5*i), nil)
+	}
+	var room api.Room
+	p.do("POST", "/api/v1/rooms", `{"creator":0,"members":[1,2]}`, &room)
+	p.joined(room.ID)
+	p.say(room.ID, 2, "before", 3)
+	p.do("DELETE", "/api/v1/servers/2", "", nil)
+	p.becomes(2, "gone")
+	response, err := http.Post("http://"+p.addr+"/api/v1/servers/2/restore", "application/json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusConflict {
+		t.Errorf("restoring it answers %s", response.Status)
+	}
+	p.say(room.ID, 0, "between", 2)
+	p.end()
+	p = start(t, args...)
+	for server := range 2 {
+		p.becomes(server, "running")
+	}
+	nodetest.Eventually(t, patient, "both of the room are there again", func() bool {
+		var rooms []api.Room
+		p.do("GET", "/api/v1/rooms", "", &rooms)
+		return len(rooms) == 1 && len(rooms[0].Members) >= 2
+	})
+	p.say(room.ID, 1, "after", 2)
+}
+
 // TestDataIsUsedOnce: a second meshsim on the same data is told so.
 func TestDataIsUsedOnce(t *testing.T) {
 	dir := t.TempDir()
