@@ -76,10 +76,8 @@ func (p *Preset) checkAccount() error {
 
 func (p *Preset) checkMounts() error {
 	for i, m := range p.Mounts {
-		host, inside, ok := strings.Cut(m, ":")
-		inside, mode, hasMode := strings.Cut(inside, ":")
-		if !ok || !path.IsAbs(host) || !path.IsAbs(inside) || hasMode && mode != "ro" && mode != "rw" {
-			return p.wrong(fmt.Sprintf("mounts[%d]", i), m, "it must be HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro, both from the root")
+		if _, err := parseMount(m); err != nil {
+			return p.wrong(fmt.Sprintf("mounts[%d]", i), m, err.Error())
 		}
 	}
 	return nil

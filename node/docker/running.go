@@ -120,6 +120,10 @@ func (n *running) order(with *prepared) (*order, error) {
 	if err != nil {
 		return nil, err
 	}
+	mounts, err := parseMounts(slices.Concat(p.Mounts, options.Mounts))
+	if err != nil {
+		return nil, err
+	}
 	o := &order{
 		name:        n.resident.volume,
 		server:      n.resident.spec.Name,
@@ -127,7 +131,7 @@ func (n *running) order(with *prepared) (*order, error) {
 		command:     command,
 		environment: slices.Concat(n.proxyEnvironment(), environment, options.Environment),
 		data:        p.Data,
-		mounts:      slices.Concat(p.Mounts, options.Mounts),
+		mounts:      mounts,
 		options:     options,
 		files:       files,
 	}
