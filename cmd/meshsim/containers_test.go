@@ -157,7 +157,7 @@ func (p *program) restartsAfterKill(id int) {
 		p.t.Fatalf("%q, %v", out, err)
 	}
 	nodetest.Eventually(p.t, containerPatience, "a killed server has failed", func() bool { return state().State == "failed" })
-	if s := state(); !strings.Contains(s.Reason, "137") || len(s.Log) == 0 {
+	if s := state(); !strings.Contains(s.Reason, "was killed, as asked") || len(s.Log) == 0 {
 		p.t.Errorf("a killed server says %q and %q", s.Reason, s.Log)
 	}
 	if out, err := p.remotely("logs", fmt.Sprint(id)); err != nil || out == "" {

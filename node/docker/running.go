@@ -41,6 +41,7 @@ type running struct {
 
 	settled  chan struct{} // closed once nothing is added to the namespace any more
 	stopping atomic.Bool
+	killed   atomic.Bool   // Kill was asked for
 	exited   chan struct{} // closed when the container has ended
 	err      error         // why; set before
 	done     chan struct{} // closed when everything has
@@ -261,11 +262,9 @@ func (n *running) watch() {
 	end := engine.wait(context.Background(), n.container)
 	if !n.stopping.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
-		n.err = &node.StartError{
-			Reason:  fmt.Sprintf("%s died: %v", n.resident.spec.Name, end),
-			LogTail: engine.logTail(ctx, n.container),
-		}
+		words := engine.logTail(ctx, n.container)
 		cancel()
+		n.err = &node.StartError{Reason: whyDied(n.resident.spec.Name, end, n.killed.Load(), words), LogTail: words}
 	}
 	close(n.exited)
 	<-n.settled

@@ -107,7 +107,7 @@ func TestTools(t *testing.T) {
 			t.Errorf("killed again: %v", err)
 		}
 		var died *node.StartError
-		if !errors.As(other.Err(), &died) || len(died.LogTail) == 0 {
+		if !errors.As(other.Err(), &died) || !strings.HasPrefix(died.Reason, "tools1 was killed, as asked") || len(died.LogTail) == 0 {
 			t.Errorf("Err is %#v", other.Err())
 		}
 	})
