@@ -118,6 +118,7 @@ func (p *program) commands() {
 		{"exec --netns 0 -- ip -brief address show mesh0", "10.0.0.1/32"},
 		{"exec --netns hs0 -- getent hosts hs2", "hs2"},
 		{"logs hs2", "STARTING SERVER"},
+		{"logs hs2", "PUT /_matrix/federation/v1/send/"},
 		{"logs hs1", "m.room.message"},
 		{"ping -W 1m -c 2 -i 10ms hs0 hs1", "2 answered"},
 		{"ping -W 1m -c 2 -i 10ms hs1 hs2", "2 answered"},

@@ -127,6 +127,13 @@ func readsLog(t *testing.T, n node.LogReader) {
 	if !errors.Is(err, enough) {
 		t.Errorf("the log ended with %v after %q", err, first)
 	}
+	asked := 0
+	if err := n.ReadLog(t.Context(), 10000, false, func(line string) error {
+		asked += strings.Count(line, "GET /_matrix/client/versions")
+		return nil
+	}); err != nil || asked == 0 {
+		t.Errorf("its clients' requests are not in the log: %v", err)
+	}
 	lines := 0
 	if err := n.ReadLog(t.Context(), 2, false, func(string) error { lines++; return nil }); err != nil || lines != 2 {
 		t.Errorf("%d last lines of 2, %v", lines, err)
