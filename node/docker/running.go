@@ -215,27 +215,6 @@ func (n *running) orDied(err error) error {
 	}
 }
 
-// readyPause is the time between two looks whether the homeserver answers.
-const readyPause = 20 * time.Millisecond
-
-// awaitReady waits until the homeserver answers, the container ends, or ctx does.
-func (n *running) awaitReady(ctx context.Context) error {
-	pause := time.NewTicker(readyPause)
-	defer pause.Stop()
-	for {
-		if n.ready(ctx) {
-			return nil
-		}
-		select {
-		case <-pause.C:
-		case <-n.exited:
-			return cmp.Or(n.err, errClosed) // the latter when it was ended by us
-		case <-ctx.Done():
-			return fmt.Errorf("it did not answer in time: %w", ctx.Err())
-		}
-	}
-}
-
 // giveUp ends a run that could not begin, and says what the homeserver said last.
 func (n *running) giveUp(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
