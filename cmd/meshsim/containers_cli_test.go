@@ -28,6 +28,11 @@ func TestWrongContainerFlagsAreOneClearLine(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"--memory -1", "--memory and --cpus are limits: they must be 0 (none) or more"},
 		{"--env X", `--env is "X": it must be KEY=VALUE`},
+		{"--mount nothing", `--mount is "nothing": it must be HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro, both from the root`},
+		{"--mount ./src:/src:ro", `--mount is "./src:/src:ro": it must be HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro, both from the root: write /`},
+		{"--mount /etc:/:ro", `--mount is "/etc:/:ro": it must be`},
+		{"--mount /etc:/x:rx", `--mount is "/etc:/x:rx": it must be`},
+		{"--mount /nonexistent:/x", `--mount is "/nonexistent:/x": there is no /nonexistent on this machine: make it, or correct the path`},
 		{"--homeserver conduit", `--homeserver is "conduit": it must be embedded or dendrite or synapse or tuwunel`},
 		{"--gateway open", `--gateway is "open": it must be observed or pass-through, or use --no-gateway`},
 		{"--gateway pass-through --no-gateway", "--gateway pass-through and --no-gateway contradict each other: leave one out"},

@@ -59,6 +59,11 @@ func (o *options) checkContainers() error {
 			return fmt.Errorf("--env is %q: it must be KEY=VALUE", e)
 		}
 	}
+	for _, m := range c.Mounts {
+		if err := docker.CheckMount(m); err != nil {
+			return fmt.Errorf("--mount is %q: %w", m, err)
+		}
+	}
 	c.Memory = c.memoryMB << 20
 	if c.Congestion != "" {
 		if err := tun.CheckCongestion(c.Congestion); err != nil {

@@ -120,6 +120,7 @@ func (p *program) commands() {
 		{"exec --netns 0 -- ip -brief address show mesh0", "10.0.0.1/32"},
 		{"exec --netns hs0 -- getent hosts hs2", "hs2"},
 		{"logs hs2", "STARTING SERVER"},
+		{"logs hs2", "PUT /_matrix/federation/v1/send/"},
 		{"logs hs1", "m.room.message"},
 		{"ping -W 1m -c 2 -i 10ms hs0 hs1", "2 answered"},
 		{"ping -W 1m -c 2 -i 10ms hs1 hs2", "2 answered"},
@@ -216,7 +217,7 @@ func (p *program) restartsAfterKill(id int) {
 		p.t.Fatalf("%q, %v", out, err)
 	}
 	nodetest.Eventually(p.t, containerPatience, "a killed server has failed", func() bool { return state().State == "failed" })
-	if s := state(); !strings.Contains(s.Reason, "137") || len(s.Log) == 0 {
+	if s := state(); !strings.Contains(s.Reason, "was killed, as asked") || len(s.Log) == 0 {
 		p.t.Errorf("a killed server says %q and %q", s.Reason, s.Log)
 	}
 	if out, err := p.remotely("logs", fmt.Sprint(id)); err != nil || out == "" {

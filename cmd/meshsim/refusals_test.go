@@ -52,6 +52,9 @@ func lacks(t *testing.T) []lack {
 		{slug: "memory-limit-reached", late: true,
 			engine: &enginetest.Engine{Images: []string{synapse}, Status: 137, OutOfMemory: true, Log: "one\ntwo\n"},
 			says:   "hs0 died: its memory limit was reached; give it more with --memory"},
+		{slug: "homeserver's-disk-full", late: true,
+			engine: &enginetest.Engine{Images: []string{synapse}, Status: 1, Log: "one\nNo space left on device\n"},
+			says:   "hs0 died: the disk that it writes to is full: make room, e.g. with docker system prune"},
 		{slug: "process-ends", late: true, engine: &enginetest.Engine{Images: []string{synapse}, Status: 7, Log: "one\ntwo\n"},
 			says: "hs0 died: its process ended with status 7"},
 	}

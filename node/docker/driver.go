@@ -127,11 +127,16 @@ func New(cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-// checkPreset tells whether the preset can do what the options want.
+// checkPreset tells whether the preset can do what the options want, on this machine.
 func (c *Config) checkPreset() error {
 	if c.Options.Gateway != node.Observed && !c.Preset.EndsTLS {
 		return fmt.Errorf("servers of the kind %s need --gateway %s, as they cannot end TLS themselves: %s does not say ends_tls",
 			c.Preset.Name, node.Observed, c.Preset.source)
+	}
+	for i, m := range c.Preset.Mounts {
+		if err := CheckMount(m); err != nil {
+			return c.Preset.wrong(fmt.Sprintf("mounts[%d]", i), m, err.Error())
+		}
 	}
 	return nil
 }

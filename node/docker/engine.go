@@ -97,7 +97,7 @@ type order struct {
 	command     []string // instead of the image's; empty for that
 	environment []string
 	data        string // where the volume is mounted
-	mounts      []string
+	mounts      []mount.Mount
 	options     Options
 	files       map[string][]byte // in the data directory
 	seccomp     string            // profile, JSON; empty for the engine's own
@@ -147,8 +147,7 @@ func (o *order) hostConfig() *container.HostConfig {
 	h := &container.HostConfig{
 		NetworkMode: "none",
 		DNS:         []netip.Addr{resolverAddress.Addr()},
-		Binds:       o.mounts,
-		Mounts:      []mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}},
+		Mounts:      append([]mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}}, o.mounts...),
 	}
 	if o.seccomp != "" {
 		h.SecurityOpt = []string{"seccomp=" + o.seccomp}

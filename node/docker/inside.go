@@ -192,8 +192,9 @@ func (n *running) newTransport() *http.Transport {
 			}
 			return n.namespace.DialContext(ctx, to)
 		},
-		DisableCompression:  true,
-		MaxIdleConnsPerHost: 16,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    16,
+		MaxResponseHeaderBytes: maxHeader,
 	}
 }
 
@@ -231,22 +232,6 @@ func (n *running) Gateway() (mode node.GatewayMode, unseen string) {
 			"and not at all where that is a server without a gateway."
 	}
 	return mode, unseen
-}
-
-// ready tells whether the homeserver answers its clients.
-func (n *running) ready(ctx context.Context) bool {
-	preset := n.driver.cfg.Preset
-	url := fmt.Sprintf("http://127.0.0.1:%d%s", preset.ClientPort, preset.Ready)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return false
-	}
-	resp, err := n.inside.RoundTrip(req)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
 }
 
 // release ends what this process does in the namespace, and takes the server out of the mesh.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -47,6 +48,8 @@ type Preset struct {
 	FederationPort uint16 `yaml:"federation_port"`
 	// Ready is a path of the client-server API that is answered with 200 once the server works.
 	Ready string `yaml:"ready"`
+	// ReadyWithin is how long that may take; 0 is five minutes.
+	ReadyWithin time.Duration `yaml:"ready_within"`
 	// Account is how the account of every server is made, and AccountCommand the command that does it for CommandAccount.
 	Account        AccountKind `yaml:"account"`
 	AccountCommand []string    `yaml:"account_command"`

@@ -55,6 +55,8 @@ func (p *Preset) check() error {
 		return p.wrong("client_port or federation_port", directPort, "that port is the gateway's: choose another")
 	case !strings.HasPrefix(p.Ready, "/"):
 		return p.wrong("ready", p.Ready, "it must be a path that is answered with 200 once the server works, e.g. /_matrix/client/versions")
+	case p.ReadyWithin < 0:
+		return p.wrong("ready_within", p.ReadyWithin, "it must be how long the server may take until it works, e.g. 5m")
 	case p.Login != "" && p.Login != PasswordLogin:
 		return p.wrong("login", p.Login, "it must be "+string(PasswordLogin)+" or absent, as clients of the mesh know no other")
 	}
@@ -76,10 +78,8 @@ func (p *Preset) checkAccount() error {
 
 func (p *Preset) checkMounts() error {
 	for i, m := range p.Mounts {
-		host, inside, ok := strings.Cut(m, ":")
-		inside, mode, hasMode := strings.Cut(inside, ":")
-		if !ok || !path.IsAbs(host) || !path.IsAbs(inside) || hasMode && mode != "ro" && mode != "rw" {
-			return p.wrong(fmt.Sprintf("mounts[%d]", i), m, "it must be HOST-PATH:CONTAINER-PATH or HOST-PATH:CONTAINER-PATH:ro, both from the root")
+		if _, err := parseMount(m); err != nil {
+			return p.wrong(fmt.Sprintf("mounts[%d]", i), m, err.Error())
 		}
 	}
 	return nil

@@ -169,6 +169,7 @@ func TestPresetErrors(t *testing.T) {
 			`p/preset.yaml: account is "magic": it must be shared_secret, register, command or none`},
 		{"no-account-command", changed("shared_secret", "command"), `p/preset.yaml: account_command is missing: account is "command"`},
 		{"useless-account-command", whole + "account_command: [x]\n", `p/preset.yaml: account_command is not used, as account is "shared_secret"`},
+		{"bad-time", whole + "ready_within: -1s\n", `p/preset.yaml: ready_within is "-1s": it must be how long`},
 		{"bad-mount", whole + "mounts: [x]\n", `p/preset.yaml: mounts[0] is "x": it must be HOST-PATH:CONTAINER-PATH`},
 		{"bad-mount-mode", whole + "mounts: ['/a:/b:rx']\n", `p/preset.yaml: mounts[0] is "/a:/b:rx": it must be`},
 		{"bad-file", whole + "files: {../x: y}\n", `p/preset.yaml: files is "../x": the name of a file must be a path below the data directory`},

@@ -41,6 +41,7 @@ type running struct {
 
 	settled  chan struct{} // closed once nothing is added to the namespace any more
 	stopping atomic.Bool
+	killed   atomic.Bool   // Kill was asked for
 	exited   chan struct{} // closed when the container has ended
 	err      error         // why; set before
 	done     chan struct{} // closed when everything has
@@ -120,6 +121,10 @@ func (n *running) order(with *prepared) (*order, error) {
 	if err != nil {
 		return nil, err
 	}
+	mounts, err := parseMounts(slices.Concat(p.Mounts, options.Mounts))
+	if err != nil {
+		return nil, err
+	}
 	o := &order{
 		name:        n.resident.volume,
 		server:      n.resident.spec.Name,
@@ -127,7 +132,7 @@ func (n *running) order(with *prepared) (*order, error) {
 		command:     command,
 		environment: slices.Concat(n.proxyEnvironment(), environment, options.Environment),
 		data:        p.Data,
-		mounts:      slices.Concat(p.Mounts, options.Mounts),
+		mounts:      mounts,
 		options:     options,
 		files:       files,
 	}
@@ -210,27 +215,6 @@ func (n *running) orDied(err error) error {
 	}
 }
 
-// readyPause is the time between two looks whether the homeserver answers.
-const readyPause = 20 * time.Millisecond
-
-// awaitReady waits until the homeserver answers, the container ends, or ctx does.
-func (n *running) awaitReady(ctx context.Context) error {
-	pause := time.NewTicker(readyPause)
-	defer pause.Stop()
-	for {
-		if n.ready(ctx) {
-			return nil
-		}
-		select {
-		case <-pause.C:
-		case <-n.exited:
-			return cmp.Or(n.err, errClosed) // the latter when it was ended by us
-		case <-ctx.Done():
-			return fmt.Errorf("it did not answer in time: %w", ctx.Err())
-		}
-	}
-}
-
 // giveUp ends a run that could not begin, and says what the homeserver said last.
 func (n *running) giveUp(cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
@@ -257,11 +241,9 @@ func (n *running) watch() {
 	end := engine.wait(context.Background(), n.container)
 	if !n.stopping.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
-		n.err = &node.StartError{
-			Reason:  fmt.Sprintf("%s died: %v", n.resident.spec.Name, end),
-			LogTail: engine.logTail(ctx, n.container),
-		}
+		words := engine.logTail(ctx, n.container)
 		cancel()
+		n.err = &node.StartError{Reason: whyDied(n.resident.spec.Name, end, n.killed.Load(), words), LogTail: words}
 	}
 	close(n.exited)
 	<-n.settled

@@ -35,7 +35,11 @@ var (
 // Kill implements node.Killer.
 func (n *running) Kill(ctx context.Context) error {
 	e := n.driver.engine
+	first := n.killed.CompareAndSwap(false, true) // before it ends
 	_, err := e.api.ContainerKill(ctx, n.container, client.ContainerKillOptions{Signal: "KILL"})
+	if err != nil && first {
+		n.killed.Store(false)
+	}
 	if errdefs.IsConflict(err) || errdefs.IsNotFound(err) {
 		return errors.New("it is not running") // it has just ended
 	}

@@ -107,7 +107,7 @@ func TestTools(t *testing.T) {
 			t.Errorf("killed again: %v", err)
 		}
 		var died *node.StartError
-		if !errors.As(other.Err(), &died) || len(died.LogTail) == 0 {
+		if !errors.As(other.Err(), &died) || !strings.HasPrefix(died.Reason, "tools1 was killed, as asked") || len(died.LogTail) == 0 {
 			t.Errorf("Err is %#v", other.Err())
 		}
 	})
@@ -126,6 +126,13 @@ func readsLog(t *testing.T, n node.LogReader) {
 	})
 	if !errors.Is(err, enough) {
 		t.Errorf("the log ended with %v after %q", err, first)
+	}
+	asked := 0
+	if err := n.ReadLog(t.Context(), 10000, false, func(line string) error {
+		asked += strings.Count(line, "GET /_matrix/client/versions")
+		return nil
+	}); err != nil || asked == 0 {
+		t.Errorf("its clients' requests are not in the log: %v", err)
 	}
 	lines := 0
 	if err := n.ReadLog(t.Context(), 2, false, func(string) error { lines++; return nil }); err != nil || lines != 2 {
