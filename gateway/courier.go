@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 )
@@ -31,8 +33,7 @@ func (c *courier) run() {
 	detach := context.AfterFunc(c.g.ctx, abort)
 	defer detach()
 	defer c.near.Close()
-	if err := c.near.HandshakeContext(c.g.ctx); err != nil {
-		c.g.log.Warn("the homeserver does not accept the mesh's certificate", "server", c.g.cfg.Name, "peer", c.name, "error", err)
+	if c.g.shakeHands(c.near, c.name) != nil {
 		return
 	}
 	from := newBounded(c.near)
@@ -42,9 +43,23 @@ func (c *courier) run() {
 
 // carry passes on one request and its answer. A homeserver that gives up closes the tunnel, and then the request ends.
 func (c *courier) carry(from bounded) error {
-	req, body, err := from.request()
+	req, err := from.request()
 	if err != nil {
 		return err
+	}
+	if expectsGoOn(req) {
+		if _, err := io.WriteString(c.near, goOn); err != nil {
+			return err
+		}
+	}
+	body, err := c.g.budget.keep(req.Body, maxObserved)
+	if err != nil {
+		return err
+	}
+	defer body.release()
+	if body.rest != nil { // what is not looked at cannot be translated
+		_, _ = io.WriteString(c.near, tooLong) // the tunnel ends anyway
+		return errTooLong
 	}
 	ctx, cancel := context.WithCancel(c.g.ctx)
 	defer cancel()
@@ -55,7 +70,7 @@ func (c *courier) carry(from bounded) error {
 			cancel()
 		}
 	}()
-	if err := c.exchange(ctx, req, body); err != nil {
+	if err := c.exchange(ctx, req, body.kept); err != nil {
 		c.near.NetConn().Close() // ends the look
 		<-looked
 		return err
@@ -63,6 +78,11 @@ func (c *courier) carry(from bounded) error {
 	<-looked
 	return nil
 }
+
+// tooLong is the answer to a request of which the gateway cannot keep so much.
+const tooLong = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+var errTooLong = errors.New("the request is too long for the low-bandwidth transport")
 
 func (c *courier) exchange(ctx context.Context, req *http.Request, body []byte) error {
 	out := onward(req, body).WithContext(ctx)

@@ -107,8 +107,11 @@ type Gateway struct {
 	attempts  attempts
 	turns     turns
 	lines     lines
-	ctx       context.Context // ended by Close
-	end       context.CancelFunc
+	budget    budget
+	// unobserved is done once something passed that was too long to be looked at.
+	unobserved sync.Once
+	ctx        context.Context // ended by Close
+	end        context.CancelFunc
 
 	mu      sync.Mutex // guards what follows
 	servers map[*http.Server]struct{}

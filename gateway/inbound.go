@@ -3,9 +3,6 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -17,10 +14,6 @@ import (
 // /send may say why it took none.
 const maxLearned = 1 << 20
 
-// maxObserved bounds the body of a request that may carry events, as it is kept until the homeserver has answered. A
-// transaction's 50 PDUs are 3 MB.
-const maxObserved = 64 << 20
-
 // observeHandler wraps the homeserver's handler: it learns room versions from what passes and, where it is asked to,
 // reports events as received once the homeserver has accepted them.
 func (g *Gateway) observeHandler(h http.Handler) http.Handler {
@@ -29,7 +22,7 @@ func (g *Gateway) observeHandler(h http.Handler) http.Handler {
 		switch {
 		case name == "make_join" && len(args) > 0:
 			g.learnFromAnswer(w, req, h, args[0])
-		case g.cfg.ReportReceived && req.Method == http.MethodPut:
+		case g.cfg.ReportReceived && carries(req.Method, req.URL):
 			g.reportReceived(w, req, h)
 		default:
 			h.ServeHTTP(w, req)
@@ -39,7 +32,8 @@ func (g *Gateway) observeHandler(h http.Handler) http.Handler {
 
 // learnFromAnswer serves make_join, whose answer names the room's version.
 func (g *Gateway) learnFromAnswer(w http.ResponseWriter, req *http.Request, h http.Handler, roomID string) {
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, budget: &g.budget}
+	defer rec.release()
 	h.ServeHTTP(rec, req)
 	var answer struct {
 		RoomVersion string `json:"room_version"`
@@ -51,18 +45,20 @@ func (g *Gateway) learnFromAnswer(w http.ResponseWriter, req *http.Request, h ht
 
 // reportReceived serves a request that may carry events.
 func (g *Gateway) reportReceived(w http.ResponseWriter, req *http.Request, h http.Handler) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxObserved))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		http.Error(w, fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
-		return
-	}
+	body, err := g.keepBody(req)
 	if err != nil {
 		http.Error(w, "the body of the request did not arrive: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
-	events, _ := g.cfg.Rooms.carried(req.Method, req.URL, body)
-	rec := &recorder{ResponseWriter: w}
+	defer body.release()
+	req.Body = body.reader()
+	if body.rest != nil {
+		h.ServeHTTP(w, req)
+		return
+	}
+	events, _ := g.cfg.Rooms.carried(req.Method, req.URL, body.kept)
+	rec := &recorder{ResponseWriter: w, budget: &g.budget}
+	defer rec.release()
 	h.ServeHTTP(rec, req)
 	from, known := g.cfg.Directory.Lookup(origin(req))
 	if !known || !rec.ok() {
@@ -107,12 +103,16 @@ func origin(req *http.Request) string {
 	return x.Origin
 }
 
-// recorder passes an answer on and keeps a copy of its beginning.
+// recorder passes an answer on and keeps a copy of its beginning until release.
 type recorder struct {
 	http.ResponseWriter
+	budget *budget
 	status int
 	body   bytes.Buffer
+	full   bool // nothing more is kept
 }
+
+func (r *recorder) release() { r.budget.give(r.body.Len()) }
 
 func (r *recorder) WriteHeader(status int) {
 	r.status = status
@@ -120,9 +120,11 @@ func (r *recorder) WriteHeader(status int) {
 }
 
 func (r *recorder) Write(p []byte) (int, error) {
-	if room := maxLearned - r.body.Len(); room > 0 {
-		r.body.Write(p[:min(room, len(p))])
+	kept := min(len(p), maxLearned-r.body.Len())
+	if !r.full && r.budget.take(kept) {
+		r.body.Write(p[:kept])
 	}
+	r.full = r.full || kept < len(p) || r.body.Len() == maxLearned
 	return r.ResponseWriter.Write(p)
 }
 

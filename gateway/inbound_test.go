@@ -3,6 +3,8 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -46,6 +48,26 @@ func FuzzRefusedEvents(f *testing.F) {
 	})
 }
 
+// A body that is too long to be looked at reaches the homeserver all the same, and nothing of it is kept.
+func TestLongBodiesPassUnobserved(t *testing.T) {
+	const length = 2 * maxObserved
+	g := &Gateway{log: slog.New(slog.DiscardHandler)}
+	var got int64
+	var most int64
+	h := http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		most = g.budget.kept.Load()
+		got, _ = io.Copy(io.Discard, req.Body)
+	})
+	body := io.LimitReader(endless{}, length)
+	g.reportReceived(httptest.NewRecorder(), httptest.NewRequest(http.MethodPut, "/_matrix/federation/v1/send/1", body), h)
+	if got != length {
+		t.Errorf("the homeserver got %d bytes, want %d", got, length)
+	}
+	if left := g.budget.kept.Load(); most != maxObserved || left != 0 {
+		t.Errorf("%d bytes were kept and then %d, want %d and none", most, left, maxObserved)
+	}
+}
+
 // endless is a body that never ends.
 type endless struct{}
 
@@ -54,12 +76,28 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestBodyWithoutEndIsRefused(t *testing.T) {
-	var g Gateway
-	w := httptest.NewRecorder()
-	g.reportReceived(w, httptest.NewRequest(http.MethodPut, "/_matrix/federation/v1/send/1", endless{}), http.NotFoundHandler())
-	if w.Code != http.StatusRequestEntityTooLarge {
-		t.Errorf("answered %d %s", w.Code, w.Body)
+// A gateway keeps no more of all bodies than its budget, whatever is under way; what is beyond passes on.
+func TestKeptBodiesAreBounded(t *testing.T) {
+	var b budget
+	var kept []body
+	for range 2 * maxKept / maxObserved {
+		begun, err := b.keep(io.LimitReader(endless{}, maxObserved), maxObserved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, begun)
+		if now := b.kept.Load(); now > maxKept {
+			t.Fatalf("%d bytes are kept, the bound is %d", now, maxKept)
+		}
+	}
+	for _, begun := range kept {
+		if n, err := io.Copy(io.Discard, begun.reader()); n != maxObserved || err != nil {
+			t.Errorf("%d bytes can be read, %v", n, err)
+		}
+		begun.release()
+	}
+	if left := b.kept.Load(); left != 0 {
+		t.Errorf("%d bytes are kept for nothing", left)
 	}
 }
 
@@ -69,7 +107,7 @@ func TestLongAnswerIsRead(t *testing.T) {
 	for i := range 50 {
 		results[fmt.Sprint("$", i)] = map[string]string{"error": strings.Repeat("x", 4<<10)}
 	}
-	rec := &recorder{ResponseWriter: httptest.NewRecorder()}
+	rec := &recorder{ResponseWriter: httptest.NewRecorder(), budget: &budget{}}
 	if err := json.NewEncoder(rec).Encode(map[string]any{"pdus": results}); err != nil {
 		t.Fatal(err)
 	}

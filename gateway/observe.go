@@ -46,17 +46,28 @@ type invitation struct {
 	Event       json.RawMessage `json:"event"`
 }
 
-// carried returns the events in the body of a request, and the transaction's id where it has one.
-func (r *Rooms) carried(method string, u *url.URL, body []byte) (events []*telemetry.Event, txn string) {
+// carries tells whether the body of a request may carry events.
+func carries(method string, u *url.URL) bool {
 	name, args := endpoint(u)
 	if method != http.MethodPut || len(args) == 0 {
+		return false
+	}
+	switch name {
+	case "send", "send_join", "send_leave", "send_knock", "invite":
+		return true
+	}
+	return false
+}
+
+// carried returns the events in the body of a request, and the transaction's id where it has one.
+func (r *Rooms) carried(method string, u *url.URL, body []byte) (events []*telemetry.Event, txn string) {
+	if !carries(method, u) {
 		return nil, ""
 	}
+	name, args := endpoint(u)
 	switch name {
 	case "send":
 		return r.inTransaction(body), args[0]
-	case "send_join", "send_leave", "send_knock":
-		return r.one(body), ""
 	case "invite":
 		var in invitation
 		if json.Unmarshal(body, &in) != nil {
@@ -68,7 +79,7 @@ func (r *Rooms) carried(method string, u *url.URL, body []byte) (events []*telem
 		r.Learn(args[0], in.RoomVersion)
 		return r.one(in.Event), ""
 	default:
-		return nil, ""
+		return r.one(body), ""
 	}
 }
 

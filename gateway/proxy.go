@@ -28,7 +28,9 @@ import (
 func (g *Gateway) ServeProxy(ln net.Listener) error {
 	srv := &http.Server{
 		Handler:           http.HandlerFunc(g.proxy),
-		ReadHeaderTimeout: acceptTimeout,
+		ReadHeaderTimeout: localTimeout,
+		IdleTimeout:       localTimeout,
+		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
 	}

@@ -127,6 +127,70 @@ func TestProxyPassesRequestsUnchanged(t *testing.T) {
 	})
 }
 
+// What a request carries is passed on while it comes where it is too long to be looked at, with and without its length.
+func TestTunnelsPassLongBodies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
+			n, _ := io.Copy(io.Discard, req.Body)
+			fmt.Fprintf(rw, "%d of %d", n, req.ContentLength)
+		})
+		defer stopPeer()
+		b, _, _ := w.connect("hs1:8448")
+		b.handshake("hs1")
+		const length = maxObserved + 12345
+		long := strings.Repeat("x", length)
+		for _, c := range []struct{ slug, request, want string }{
+			{"transaction", put("/_matrix/federation/v1/send/1", long), fmt.Sprintf("%d of %d", length, length)},
+			{"other", put("/x", long[:maxShort+1]), fmt.Sprintf("%d of %d", maxShort+1, maxShort+1)},
+			{"chunked", fmt.Sprintf("POST /x HTTP/1.1\r\nHost: hs1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", length, long),
+				fmt.Sprintf("%d of -1", length)},
+			{"short", put("/x", "{}"), "2 of 2"}, // the tunnel goes on
+		} {
+			if status, got := b.ask(c.request); status != http.StatusOK || got != c.want {
+				t.Errorf("%s: answer %d, the peer got %s bytes, want %s", c.slug, status, got, c.want)
+			}
+		}
+		b.conn.Close()
+	})
+}
+
+// A client that waits for a word before it sends a body gets it, and then its answer; a peer may say beforehand that the
+// answer will come.
+func TestTunnelsMeetExpectations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied()
+		defer stop()
+		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
+			rw.WriteHeader(http.StatusProcessing)
+			body, _ := io.ReadAll(req.Body)
+			fmt.Fprintf(rw, "%s %q", body, req.Header.Get("Expect"))
+		})
+		defer stopPeer()
+		b, _, _ := w.connect("hs1:8448")
+		b.handshake("hs1")
+		for range 2 {
+			// The first answer comes before the word for the second request.
+			const first = "GET /x HTTP/1.1\r\nHost: hs1\r\n\r\n"
+			const second = "PUT /x HTTP/1.1\r\nHost: hs1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+			if status, got := b.ask(first + second); status != http.StatusOK || got != ` ""` {
+				t.Errorf("answer %d %s", status, got)
+			}
+			word := make([]byte, len(goOn))
+			if _, err := io.ReadFull(b.read, word); err != nil || string(word) != goOn {
+				t.Fatalf("before the body: %q, %v", word, err)
+			}
+			if status, got := b.ask("hello"); status != http.StatusOK || got != `hello ""` {
+				t.Errorf("answer %d %s", status, got)
+			}
+		}
+		b.conn.Close()
+	})
+}
+
 // A head without an end ends the tunnel; bodies may be longer.
 func TestTunnelsTakeNoEndlessHeads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

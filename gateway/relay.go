@@ -27,16 +27,16 @@ const pipelined = 16
 
 // waiting is a request whose answer has not come.
 type waiting struct {
-	req  *http.Request
-	seen *sending
+	req    *http.Request
+	seen   *sending
+	passed chan struct{} // closed when the answer has been passed back
 }
 
 // run relays until the tunnel ends.
 func (r *relay) run() {
 	detach := context.AfterFunc(r.g.ctx, r.abort)
 	defer detach()
-	if err := r.near.HandshakeContext(r.g.ctx); err != nil {
-		r.g.log.Warn("the homeserver does not accept the mesh's certificate", "server", r.g.cfg.Name, "peer", r.name, "error", err)
+	if err := r.g.shakeHands(r.near, r.name); err != nil {
 		r.close()
 		return
 	}
@@ -72,27 +72,69 @@ func (r *relay) requests(pending chan<- waiting, over <-chan struct{}) {
 	defer close(pending)
 	defer r.close()
 	from := newBounded(r.near)
+	last := make(chan struct{}) // closed when the last request was answered
+	close(last)
 	for {
-		req, body, err := from.request()
+		req, err := from.request()
 		if err != nil {
 			return
 		}
-		path, _ := r.g.cfg.Directory.Path(r.peer)
-		w := waiting{req: req, seen: r.g.observeRequest(req, body, r.name, r.peer, path)}
-		w.seen.sent()
-		select {
-		case pending <- w:
-		case <-over: // nobody makes room any more
-			w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: net.ErrClosed})
+		if expectsGoOn(req) && !r.goOn(last, over) {
 			return
 		}
-		if err := onward(req, body).Write(r.far); err != nil {
+		w := waiting{req: req, passed: make(chan struct{})}
+		if r.request(w, pending, over) != nil {
 			return
 		}
+		last = w.passed
 	}
 }
 
-// onward is a request as it was read, for the next connection.
+// goOn has the homeserver send a body that it holds back, once nothing else is written to it. It is false where the tunnel is
+// over.
+func (r *relay) goOn(last, over <-chan struct{}) bool {
+	select {
+	case <-last:
+	case <-over:
+		return false
+	}
+	_, err := io.WriteString(r.near, goOn)
+	return err == nil
+}
+
+// request passes on one request.
+func (r *relay) request(w waiting, pending chan<- waiting, over <-chan struct{}) error {
+	body, err := r.g.keepBody(w.req)
+	if err != nil {
+		return err
+	}
+	defer body.release()
+	if body.rest == nil {
+		path, _ := r.g.cfg.Directory.Path(r.peer)
+		w.seen = r.g.observeRequest(w.req, body.kept, r.name, r.peer, path)
+	}
+	w.seen.sent()
+	select {
+	case pending <- w:
+	case <-over: // nobody makes room any more
+		w.seen.failed(&Error{Stage: StageAnswer, To: r.name, Err: net.ErrClosed})
+		return net.ErrClosed
+	}
+	return body.onward(w.req).Write(r.far)
+}
+
+// shakeHands ends the TLS of the homeserver, which takes the gateway for a peer.
+func (g *Gateway) shakeHands(near *tls.Conn, peer string) error {
+	ctx, cancel := context.WithTimeout(g.ctx, localTimeout)
+	defer cancel()
+	err := near.HandshakeContext(ctx)
+	if err != nil {
+		g.log.Warn("the homeserver does not accept the mesh's certificate", "server", g.cfg.Name, "peer", peer, "error", err)
+	}
+	return err
+}
+
+// onward is a request as it was read, with a body, for the next connection.
 func onward(req *http.Request, body []byte) *http.Request {
 	out := req.Clone(req.Context())
 	out.TransferEncoding = nil
@@ -101,6 +143,7 @@ func onward(req *http.Request, body []byte) *http.Request {
 	if len(body) > 0 {
 		out.Body = io.NopCloser(bytes.NewReader(body))
 	}
+	out.Header.Del("Expect") // is met here
 	if _, named := out.Header["User-Agent"]; !named {
 		out.Header["User-Agent"] = nil // otherwise net/http names itself
 	}
@@ -146,5 +189,6 @@ func (r *relay) answer(w waiting, from bounded, to *bufio.Writer) error {
 	if err != nil {
 		return err
 	}
+	defer close(w.passed)
 	return to.Flush()
 }

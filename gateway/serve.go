@@ -26,6 +26,7 @@ func (g *Gateway) Serve(ln net.Listener, h http.Handler) error {
 		Handler:           g.observeHandler(h),
 		ReadHeaderTimeout: acceptTimeout,
 		IdleTimeout:       keepTimeout,
+		MaxHeaderBytes:    maxHead,
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){}, // HTTP/1.1 alone
 	}
