@@ -42,8 +42,10 @@ func inviteRejected(t *testing.T, s *sides) {
 		}
 		return false
 	})
+	s.toldMember(t, s.host, room, s.guest.User)
 	do(t, s.guest, http.MethodPost, in(room, "/leave"), object{}, nil)
 	becomes(t, s.host, room, s.guest.User, "leave")
+	s.toldArrived(t, s.guest, s.host, room, s.guest.User)
 	f.until(t, "the rejection", func(sync object) bool { return dig(sync, "rooms", "leave", room) != nil })
 }
 
@@ -84,6 +86,7 @@ func knocking(t *testing.T, s *sides, room string) *follower {
 		return len(list(sync, "rooms", "knock", room, "knock_state", "events")) > 0
 	})
 	becomes(t, s.host, room, s.guest.User, "knock")
+	s.toldArrived(t, s.guest, s.host, room, s.guest.User)
 	return f
 }
 
@@ -125,6 +128,7 @@ func kickedBannedUnbanned(t *testing.T, s *sides) {
 	f := follow(t, s.guest)
 	change(t, s.host, room, "ban", s.guest.User)
 	f.until(t, "the ban", func(sync object) bool { return dig(sync, "rooms", "leave", room) != nil })
+	s.toldMember(t, s.host, room, s.guest.User)
 	refused(t, s.guest, http.MethodPost, joining(room, s.hostName), object{}, http.StatusForbidden)
 	change(t, s.host, room, "unban", s.guest.User)
 	becomes(t, s.host, room, s.guest.User, "leave")
@@ -150,6 +154,7 @@ func power(t *testing.T, s *sides) {
 		return err == nil
 	})
 	s.agree(t, room)
+	s.toldState(t, s.guest, room, "m.room.topic", "")
 }
 
 // acl: the guest's server is kept out of the room, and let in again.
@@ -214,6 +219,7 @@ func backfill(t *testing.T, s *sides) {
 		want = append([]string{text}, want...)
 	}
 	s.guest.Join(t, room, s.hostName)
+	s.toldMember(t, s.guest, room, s.guest.User)
 	var got []string
 	eventually(t, "the guest has paged back to the beginning", func() bool {
 		got = pagedBack(t, s.guest, room)
@@ -255,14 +261,16 @@ func muchMissed(t *testing.T, s *sides) {
 		t.Fatal(err)
 	}
 	const n = 70
+	var last string
 	for i := range n {
-		s.host.Send(t, room, fmt.Sprint("missed ", i))
+		last = s.host.Send(t, room, fmt.Sprint("missed ", i))
 	}
 	if err := asleep.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	shows(t, s.guest, room, fmt.Sprint("missed ", n-1))
 	eventually(t, "the guest has all", func() bool { return len(s.guest.Texts(t, room)) == n })
+	s.told(t, s.host, room, last)
 	s.agree(t, room)
 }
 

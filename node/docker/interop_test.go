@@ -61,6 +61,7 @@ func (s *sides) shared(t *testing.T, more object) string {
 	room := s.room(t, more)
 	s.guest.Join(t, room, s.hostName)
 	eventually(t, "the host knows the guest", func() bool { return membership(t, s.host, room, s.guest.User) == "join" })
+	s.toldMember(t, s.guest, room, s.guest.User)
 	return room
 }
 
@@ -88,6 +89,18 @@ func membership(t *testing.T, c *nodetest.Client, room, user string) string {
 func becomes(t *testing.T, c *nodetest.Client, room, user, want string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%s knows that %s is %q", c.User, user, want), func() bool { return membership(t, c, room, user) == want })
+}
+
+// toldMember is told of what a user is to a room as a client's server has it, which it sent to the other.
+func (s *sides) toldMember(t *testing.T, by *nodetest.Client, room, user string) {
+	t.Helper()
+	s.toldState(t, by, room, "m.room.member", user)
+}
+
+// toldArrived is toldMember for what the sender's server has no state of, as it is not in the room: the other one's knows.
+func (s *sides) toldArrived(t *testing.T, by, viewer *nodetest.Client, room, user string) {
+	t.Helper()
+	s.toldOf(t, by, viewer, room, viewer.State(t, room)[[2]string{"m.room.member", user}])
 }
 
 // change does something to a user: invite, kick, ban or unban.

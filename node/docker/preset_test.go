@@ -104,7 +104,7 @@ var synapseLimits = map[string]int{
 	"rc_login.address": 9999, "rc_login.account": 9999, "rc_login.failed_attempts": 9999,
 	"rc_admin_redaction": 9999, "rc_joins.local": 9999, "rc_joins.remote": 9999, "rc_joins_per_room": 9999,
 	"rc_invites.per_room": 9999, "rc_invites.per_user": 9999, "rc_invites.per_issuer": 9999,
-	"rc_room_creation": 9999, "rc_user_directory": 9999, "rc_reports": 9999, "rc_media_create": 9999,
+	"rc_room_creation": 9999, "rc_user_directory": 9999, "rc_presence.per_user": 9999, "rc_reports": 9999, "rc_media_create": 9999,
 	"rc_federation": 9999, "federation_rr_transactions_per_room_per_second": 9999,
 }
 

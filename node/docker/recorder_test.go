@@ -86,6 +86,12 @@ func (p *pair) of(c *nodetest.Client) int { return slices.Index(p.clients[:], c)
 // received them: on the right basis, not before they were made and no faster than the link.
 func (p *pair) told(t *testing.T, by *nodetest.Client, room string, ids ...string) {
 	t.Helper()
+	p.toldOf(t, by, by, room, ids...)
+}
+
+// toldOf is told, with a viewer who can see the events.
+func (p *pair) toldOf(t *testing.T, by, viewer *nodetest.Client, room string, ids ...string) {
+	t.Helper()
 	from := p.of(by)
 	to := 1 - from
 	basis := []telemetry.Basis{telemetry.Accepted, telemetry.Processed}[to] // Synapse does not say what it processes
@@ -106,7 +112,7 @@ func (p *pair) told(t *testing.T, by *nodetest.Client, room string, ids ...strin
 		if sent.Transport != telemetry.HTTPS || sent.Attempt < 1 || sent.Txn == "" || sent.Event.Bytes == 0 {
 			t.Errorf("%s was sent as %+v of %+v", id, sent, sent.Event)
 		}
-		made := event(t, by, room, id).at()
+		made := event(t, viewer, room, id).at()
 		if sent.At.Before(made) || received.At.Sub(sent.At) < pairDelay || received.At.After(time.Now()) {
 			t.Errorf("%s was made at %v, sent at %v and received at %v over a link of %v", id, made, sent.At, received.At, pairDelay)
 		}
