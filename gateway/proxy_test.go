@@ -363,7 +363,7 @@ func TestProxyIsOnlyAProxy(t *testing.T) {
 func TestProxyReportsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		stop := w.proxied()
 		defer stop()
 		answers := make(chan int, 3)
@@ -489,7 +489,7 @@ func TestTunnelsEndWithWhatWasAsked(t *testing.T) {
 func TestPassThroughSeesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		stop := w.proxied(func(cfg *Config) { cfg.PassThrough = true })
 		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
 			body, _ := io.ReadAll(req.Body)

@@ -63,12 +63,11 @@ func TestListenersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = maxConnections + 100
 		all := newSlots(limit)
-		var listeners []net.Listener
 		var conns []chan net.Conn
 		for i, want := range []int{maxConnections, limit - maxConnections + 2*ownConnections, ownConnections} {
 			l := newBoundedListener(newScripted(), all, slog.New(slog.DiscardHandler))
 			accepted, ended := accepting(l)
-			listeners, conns = append(listeners, l), append(conns, accepted)
+			conns = append(conns, accepted)
 			defer func() {
 				l.Close()
 				if err := <-ended; !errors.Is(err, net.ErrClosed) {
