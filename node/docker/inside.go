@@ -68,6 +68,7 @@ func (n *running) join(mesh node.Network) error {
 		Transports:     d.cfg.Transports,
 		LowbandTap:     d.cfg.LowbandTap,
 		ReportReceived: true,
+		Log:            d.cfg.Log,
 		PassThrough:    d.cfg.Options.Gateway == node.PassThrough,
 		Logger:         d.cfg.Logger,
 	})
