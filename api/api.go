@@ -110,6 +110,9 @@ func New(c Config) *Frontend {
 	return s
 }
 
+// Log is GET /log of the original's interface alone, for instrumented homeservers that reach nothing else of this one.
+func (s *Frontend) Log() http.Handler { return s.original.handle(s.original.report) }
+
 // routes is everything that the control interface serves.
 func (s *Frontend) routes(v *v1, page fs.FS) http.Handler {
 	operations := http.NewServeMux()

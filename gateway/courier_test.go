@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,25 @@ func TestProxiedRequestsTakeTheLowBandwidthTransport(t *testing.T) {
 		if datagrams, _ := air.Used(); datagrams == 0 {
 			t.Error("nothing was sent over the air")
 		}
+
+		// A body that is held back is asked for, and one that is too long is refused.
+		if _, err := io.WriteString(b.conn, "PUT /x HTTP/1.1\r\nHost: hs1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		word := make([]byte, len(goOn))
+		if _, err := io.ReadFull(b.read, word); err != nil || string(word) != goOn {
+			t.Fatalf("before the body: %q, %v", word, err)
+		}
+		if status, got := b.ask("{}"); status != http.StatusOK || got != "PUT /x {}" {
+			t.Errorf("answer %d %s", status, got)
+		}
+		long, _, _ := w.connect("hs1:8448")
+		long.handshake("hs1")
+		go func() { _, _ = io.WriteString(long.conn, put("/x", strings.Repeat("x", maxObserved+1<<20))) }() // fails where the tunnel ends
+		if resp, err := http.ReadResponse(long.read, nil); err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("a request that is too long: %v, %v", resp, err)
+		}
+		long.conn.Close()
 
 		// A peer that does not answer: the tunnel ends when the gateway gives up, as a connection would break.
 		air.Set(1)

@@ -91,6 +91,10 @@ type Config struct {
 	// PassThrough makes the proxy a tunnel in which the homeserver's own TLS passes to the peer: nothing inside is seen.
 	PassThrough bool
 
+	// Log answers GET /log at the proxy, by which an instrumented homeserver tells of itself in the original's interface; nil
+	// for nobody.
+	Log http.Handler
+
 	Logger *slog.Logger // optional
 }
 

@@ -220,7 +220,7 @@ func sendTxn(t *testing.T, g *Gateway, to, txn string, pdus ...json.RawMessage) 
 func TestTransactionCrossesAndIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		var got []byte
 		from, stopFrom := w.gateway(0, nil)
 		_, stopTo := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
@@ -474,7 +474,7 @@ func TestSetupBytes(t *testing.T) {
 func TestReceivedIsReportedForStockServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		good, bad := pdu("good"), pdu("bad")
 		g, stop := w.gateway(0, nil)
 		defer stop()

@@ -39,7 +39,7 @@ func (g *Gateway) learnFromAnswer(w http.ResponseWriter, req *http.Request, h ht
 		RoomVersion string `json:"room_version"`
 	}
 	if rec.ok() && json.Unmarshal(rec.body.Bytes(), &answer) == nil {
-		g.cfg.Rooms.Learn(roomID, answer.RoomVersion)
+		g.cfg.Rooms.Learn(roomID, answer.RoomVersion, g.cfg.Name)
 	}
 }
 
@@ -56,7 +56,7 @@ func (g *Gateway) reportReceived(w http.ResponseWriter, req *http.Request, h htt
 		h.ServeHTTP(w, req)
 		return
 	}
-	events, _ := g.cfg.Rooms.carried(req.Method, req.URL, body.kept)
+	events, _ := g.cfg.Rooms.carried(req.Method, req.URL, body.kept, "")
 	rec := &recorder{ResponseWriter: w, budget: &g.budget}
 	defer rec.release()
 	h.ServeHTTP(rec, req)

@@ -59,46 +59,47 @@ func carries(method string, u *url.URL) bool {
 	return false
 }
 
-// carried returns the events in the body of a request, and the transaction's id where it has one.
-func (r *Rooms) carried(method string, u *url.URL, body []byte) (events []*telemetry.Event, txn string) {
+// carried returns the events in the body of a request that a server sends, which is empty where it is not known, and the
+// transaction's id where it has one.
+func (r *Rooms) carried(method string, u *url.URL, body []byte, by string) (events []*telemetry.Event, txn string) {
 	if !carries(method, u) {
 		return nil, ""
 	}
 	name, args := endpoint(u)
 	switch name {
 	case "send":
-		return r.inTransaction(body), args[0]
+		return r.inTransaction(body, by), args[0]
 	case "invite":
 		var in invitation
 		if json.Unmarshal(body, &in) != nil {
 			return nil, ""
 		}
 		if in.Event == nil { // v1: the body is the event
-			return r.one(body), ""
+			return r.one(body, by), ""
 		}
-		r.Learn(args[0], in.RoomVersion)
-		return r.one(in.Event), ""
+		r.Learn(args[0], in.RoomVersion, by)
+		return r.one(in.Event, by), ""
 	default:
-		return r.one(body), ""
+		return r.one(body, by), ""
 	}
 }
 
-func (r *Rooms) inTransaction(body []byte) []*telemetry.Event {
+func (r *Rooms) inTransaction(body []byte, by string) []*telemetry.Event {
 	var t transaction
 	if json.Unmarshal(body, &t) != nil {
 		return nil
 	}
 	events := make([]*telemetry.Event, 0, len(t.PDUs))
 	for _, raw := range t.PDUs {
-		if e := r.Event(raw); e != nil {
+		if e := r.Event(raw, by); e != nil {
 			events = append(events, e)
 		}
 	}
 	return events
 }
 
-func (r *Rooms) one(raw json.RawMessage) []*telemetry.Event {
-	if e := r.Event(raw); e != nil {
+func (r *Rooms) one(raw json.RawMessage, by string) []*telemetry.Event {
+	if e := r.Event(raw, by); e != nil {
 		return []*telemetry.Event{e}
 	}
 	return nil
@@ -125,7 +126,7 @@ func (s *sending) by(t telemetry.Transport) telemetry.Transport {
 
 // observeRequest looks at an outgoing request. It returns nil where there is nothing to tell.
 func (g *Gateway) observeRequest(req *http.Request, body []byte, name string, to int, path Path) *sending {
-	events, txn := g.cfg.Rooms.carried(req.Method, req.URL, body)
+	events, txn := g.cfg.Rooms.carried(req.Method, req.URL, body, g.cfg.Name)
 	if len(events) == 0 {
 		return nil
 	}

@@ -53,6 +53,10 @@ func (g *Gateway) tunnel() bool {
 
 // proxy answers one request to the proxy.
 func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
+	if g.cfg.Log != nil && req.Method == http.MethodGet && req.URL.Host == "" && req.URL.Path == "/log" {
+		g.told(w, req)
+		return
+	}
 	if req.Method != http.MethodConnect {
 		w.Header().Set("Allow", http.MethodConnect)
 		http.Error(w, "this proxy of the mesh only answers CONNECT", http.StatusMethodNotAllowed)
@@ -97,6 +101,17 @@ func (g *Gateway) proxy(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	carry(near)
+}
+
+// told passes on what the homeserver tells of itself. Of others it may not: what runs here need not be trusted.
+func (g *Gateway) told(w http.ResponseWriter, req *http.Request) {
+	own := fmt.Sprint("synapse", g.cfg.ID) // whatever its real name (CONTRACTS.md)
+	if server := req.URL.Query().Get("server"); server != own {
+		const most = 80
+		http.Error(w, fmt.Sprintf("server is %q: here %s tells of itself alone", server[:min(most, len(server))], own), http.StatusForbidden)
+		return
+	}
+	g.cfg.Log.ServeHTTP(w, req)
 }
 
 // refuse answers CONNECT with why there is no tunnel. HTTP/1.0 is Twisted, the library below Synapse, which takes any

@@ -360,10 +360,41 @@ func TestProxyIsOnlyAProxy(t *testing.T) {
 	})
 }
 
+// An instrumented homeserver tells of itself where its proxy is, and of no other.
+func TestProxyTakesLogs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		stop := w.proxied(func(cfg *Config) {
+			cfg.Log = http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) { _, _ = io.WriteString(rw, req.URL.RawQuery) })
+		})
+		defer stop()
+		conn, err := w.pipes.dial(t.Context(), netip.AddrPortFrom(local, 3128))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		b := &behindProxy{w: w, conn: conn, read: bufio.NewReader(conn)}
+		const query = "server=synapse0&msg=ReceivedPDU&event_id=$a&origin=synapse1"
+		for _, c := range []struct {
+			request string
+			status  int
+			text    string
+		}{
+			{"GET /log?" + query, http.StatusOK, query},
+			{"GET /log?server=synapse1&msg=ReceivedPDU", http.StatusForbidden, `server is "synapse1": here synapse0 tells of itself alone` + "\n"},
+			{"GET http://hs1/log?" + query, http.StatusMethodNotAllowed, "this proxy of the mesh only answers CONNECT\n"},
+		} {
+			if status, text := b.ask(c.request + " HTTP/1.1\r\nHost: x\r\n\r\n"); status != c.status || text != c.text {
+				t.Errorf("%s answered %d %q, want %d %q", c.request, status, text, c.status, c.text)
+			}
+		}
+	})
+}
+
 func TestProxyReportsEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		stop := w.proxied()
 		defer stop()
 		answers := make(chan int, 3)
@@ -489,7 +520,7 @@ func TestTunnelsEndWithWhatWasAsked(t *testing.T) {
 func TestPassThroughSeesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		stop := w.proxied(func(cfg *Config) { cfg.PassThrough = true })
 		_, stopPeer := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
 			body, _ := io.ReadAll(req.Body)

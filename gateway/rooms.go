@@ -23,7 +23,14 @@ type Rooms struct {
 }
 
 // versions are the versions of rooms by their ids.
-type versions map[string]*matrix.RoomVersion
+type versions map[string]known
+
+// known is what is known of a room's version. What the room's own server says stands for good; of what others say, which
+// nobody has verified, the first does.
+type known struct {
+	version *matrix.RoomVersion // nil for nothing
+	own     bool                // the room's own server has said it
+}
 
 // recentRooms is how many rooms' versions are remembered at least: whoever sends something can name any number of rooms.
 const recentRooms = 16384
@@ -46,46 +53,51 @@ func NewRooms() *Rooms {
 	return &Rooms{versions: make(versions), recent: newGeneration()}
 }
 
-// Learn notes a room's version. Versions that are not known are ignored.
-func (r *Rooms) Learn(roomID, version string) {
+// Learn notes the version of a room as a server says it, which is empty where it is not known who does. Versions that are
+// not known are ignored, and so is what contradicts something better.
+func (r *Rooms) Learn(roomID, version, by string) {
 	v, err := matrix.LookupRoomVersion(version)
 	if err != nil || roomID == "" {
 		return
 	}
+	_, domain, _ := strings.Cut(roomID, ":")
+	said := known{version: v, own: domain != "" && domain == by}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.keepVersionLocked(roomID, v)
+	if before := r.versionLocked(roomID); before.version == nil || said.own && !before.own {
+		r.keepVersionLocked(roomID, said)
+	}
 }
 
 // keepVersionLocked notes a version; of two maps the one whose rooms were not used lately is dropped when the other is
 // full.
-func (r *Rooms) keepVersionLocked(roomID string, v *matrix.RoomVersion) {
-	if len(r.versions) >= recentRooms && r.versions[roomID] == nil {
+func (r *Rooms) keepVersionLocked(roomID string, k known) {
+	if len(r.versions) >= recentRooms && r.versions[roomID].version == nil {
 		r.earlier, r.versions = r.versions, make(versions)
 	}
-	r.versions[roomID] = v
+	r.versions[roomID] = k
 }
 
-// versionLocked returns what is known of a room's version, nil for nothing.
-func (r *Rooms) versionLocked(roomID string) *matrix.RoomVersion {
-	if v := r.versions[roomID]; v != nil {
-		return v
+// versionLocked returns what is known of a room's version.
+func (r *Rooms) versionLocked(roomID string) known {
+	if k := r.versions[roomID]; k.version != nil {
+		return k
 	}
-	v := r.earlier[roomID]
-	if v != nil {
-		r.keepVersionLocked(roomID, v)
+	k := r.earlier[roomID]
+	if k.version != nil {
+		r.keepVersionLocked(roomID, k)
 	}
-	return v
+	return k
 }
 
 // version returns a room's version. Where nothing has said it yet, a room id without a domain is of version 12;
 // the versions before differ in what redaction leaves of a few kinds of events, and 11 is what servers create.
 func (r *Rooms) version(roomID string) *matrix.RoomVersion {
 	r.mu.Lock()
-	v := r.versionLocked(roomID)
+	known := r.versionLocked(roomID)
 	r.mu.Unlock()
-	if v != nil {
-		return v
+	if known.version != nil {
+		return known.version
 	}
 	guess := "11"
 	if !strings.Contains(roomID, ":") {
@@ -98,13 +110,14 @@ func (r *Rooms) version(roomID string) *matrix.RoomVersion {
 	return v
 }
 
-// Event describes a PDU in the federation format, and is nil when it is none.
-func (r *Rooms) Event(raw json.RawMessage) *telemetry.Event {
+// Event describes a PDU in the federation format that a server sends, which is empty where it is not known, and is nil when
+// it is none.
+func (r *Rooms) Event(raw json.RawMessage, by string) *telemetry.Event {
 	key := sha256.Sum256(raw)
 	if e := r.remembered(key); e != nil {
 		return e
 	}
-	e := r.parse(raw)
+	e := r.parse(raw, by)
 	if e != nil {
 		r.remember(key, e)
 	}
@@ -152,7 +165,7 @@ func (r *Rooms) Describe(pdu *event.PDU) *telemetry.Event {
 	return e
 }
 
-func (r *Rooms) parse(raw json.RawMessage) *telemetry.Event {
+func (r *Rooms) parse(raw json.RawMessage, by string) *telemetry.Event {
 	var head struct {
 		Type    string `json:"type"`
 		RoomID  string `json:"room_id"`
@@ -173,7 +186,7 @@ func (r *Rooms) parse(raw json.RawMessage) *telemetry.Event {
 		return nil
 	}
 	if head.Type == string(matrix.TypeCreate) {
-		r.Learn(string(pdu.RoomID()), version.ID)
+		r.Learn(string(pdu.RoomID()), version.ID, by)
 	}
 	return describe(pdu, len(raw))
 }

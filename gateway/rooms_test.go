@@ -30,22 +30,57 @@ func TestVersionIsLearnedFromWhatPasses(t *testing.T) {
 		want  string
 	}{
 		{"nothing", func(*Rooms) {}, v11},
-		{"create", func(r *Rooms) { r.Event(json.RawMessage(create)) }, v10},
-		{"make-join", func(r *Rooms) { r.Learn("!r:hs0", "10") }, v10},
-		{"unknown-version", func(r *Rooms) { r.Learn("!r:hs0", "99") }, v11},
+		{"create", func(r *Rooms) { r.Event(json.RawMessage(create), "") }, v10},
+		{"make-join", func(r *Rooms) { r.Learn("!r:hs0", "10", "") }, v10},
+		{"unknown-version", func(r *Rooms) { r.Learn("!r:hs0", "99", "") }, v11},
 		{"invite", func(r *Rooms) {
 			u, _ := url.Parse("https://hs1/_matrix/federation/v2/invite/%21r:hs0/$e")
-			r.carried(http.MethodPut, u, []byte(`{"room_version":"10","event":{}}`))
+			r.carried(http.MethodPut, u, []byte(`{"room_version":"10","event":{}}`), "")
 		}, v10},
 	}
 	for _, c := range cases {
 		t.Run(c.slug, func(t *testing.T) {
 			r := NewRooms()
 			c.learn(r)
-			if got := r.Event(raw).ID; got != c.want {
+			if got := r.Event(raw, "").ID; got != c.want {
 				t.Errorf("id %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// What a stranger says of a room, in whatever it sends, changes nothing that is known, and what the room's own server says
+// stands for good.
+func TestStrangersDoNotChangeVersions(t *testing.T) {
+	create := json.RawMessage(`{"auth_events":[],"content":{"room_version":"10"},"depth":1,"hashes":{},"origin_server_ts":1,` +
+		`"prev_events":[],"room_id":"!r:hs0","sender":"@a:hs9","signatures":{},"state_key":"","type":"m.room.create"}`)
+	u, _ := url.Parse("https://hs1/_matrix/federation/v2/invite/%21r:hs0/$e")
+	lies := map[string]func(r *Rooms, by string){
+		"invite": func(r *Rooms, by string) {
+			r.carried(http.MethodPut, u, []byte(`{"room_version":"10","event":{}}`), by)
+		},
+		"make-join": func(r *Rooms, by string) { r.Learn("!r:hs0", "10", by) },
+		"create":    func(r *Rooms, by string) { r.Event(create, by) },
+	}
+	for slug, lie := range lies {
+		for _, by := range []string{"hs9", ""} {
+			t.Run(slug+"-by-"+by, func(t *testing.T) {
+				for _, first := range []string{"hs0", "hs1"} {
+					r := NewRooms()
+					r.Learn("!r:hs0", "11", first)
+					lie(r, by)
+					if v := r.version("!r:hs0"); v.ID != "11" {
+						t.Errorf("what %s said first is forgotten: the version is %s", first, v.ID)
+					}
+				}
+				r := NewRooms()
+				lie(r, by)
+				r.Learn("!r:hs0", "11", "hs0")
+				if v := r.version("!r:hs0"); v.ID != "11" {
+					t.Errorf("the room's own server is not believed: the version is %s", v.ID)
+				}
+			})
+		}
 	}
 }
 
@@ -73,7 +108,7 @@ func TestCarriedEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			events, txn := NewRooms().carried(c.method, u, []byte(c.body))
+			events, txn := NewRooms().carried(c.method, u, []byte(c.body), "")
 			if len(events) != c.events || txn != c.txn {
 				t.Errorf("%d events, txn %q; want %d, %q", len(events), txn, c.events, c.txn)
 			}
@@ -84,9 +119,9 @@ func TestCarriedEvents(t *testing.T) {
 // The versions of rooms that are used stay known, and those of other rooms do not add up.
 func TestVersionsAreBounded(t *testing.T) {
 	r := NewRooms()
-	r.Learn("!used:hs0", "10")
+	r.Learn("!used:hs0", "10", "")
 	for i := range 5 * recentRooms {
-		r.Learn(fmt.Sprintf("!%d:hs0", i), "10")
+		r.Learn(fmt.Sprintf("!%d:hs0", i), "10", "")
 		if v := r.version("!used:hs0"); v.ID != "10" {
 			t.Fatalf("after %d other rooms its version is taken for %s", i, v.ID)
 		}
@@ -101,11 +136,11 @@ func TestVersionsAreBounded(t *testing.T) {
 
 func TestSameContentIsDescribedOnce(t *testing.T) {
 	r := NewRooms()
-	if first, again := r.Event(pdu("x")), r.Event(pdu("x")); first != again {
+	if first, again := r.Event(pdu("x"), ""), r.Event(pdu("x"), ""); first != again {
 		t.Error("two descriptions of the same bytes")
 	}
 	for i := range 3 * recentEvents {
-		r.Event(pdu(fmt.Sprint(i)))
+		r.Event(pdu(fmt.Sprint(i)), "")
 	}
 	if n := len(r.recent.bySum) + len(r.older.bySum); n > 2*recentEvents {
 		t.Errorf("%d events remembered, want at most %d", n, 2*recentEvents)
@@ -124,7 +159,7 @@ func TestReceiverDescribesWhatTheSenderSent(t *testing.T) {
 		t.Error("two descriptions of one PDU")
 	}
 	other := NewRooms()
-	if sent := other.Event(raw); other.Describe(parsed) != sent {
+	if sent := other.Event(raw, ""); other.Describe(parsed) != sent {
 		t.Error("the receiver's description is not the sender's")
 	}
 }
@@ -159,7 +194,7 @@ func FuzzCarried(f *testing.F) {
 		if err != nil {
 			return
 		}
-		events, _ := NewRooms().carried(method, u, []byte(body))
+		events, _ := NewRooms().carried(method, u, []byte(body), "")
 		for _, e := range events {
 			if e == nil || !strings.HasPrefix(e.ID, "$") {
 				t.Errorf("event %+v", e)
@@ -175,7 +210,7 @@ func BenchmarkCarriedTo99Servers(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for range 99 {
-			r.carried(http.MethodPut, u, body)
+			r.carried(http.MethodPut, u, body, "")
 		}
 	}
 }

@@ -31,7 +31,7 @@ func carriedIn(n *notes) (all []telemetry.Carried, sum telemetry.Wire) {
 func TestWhatAnExchangeTookIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.rooms.Learn("!r:hs0", "11")
+		w.rooms.Learn("!r:hs0", "11", "")
 		from, stopFrom := w.gateway(0, nil)
 		_, stopTo := w.gateway(1, func(rw http.ResponseWriter, req *http.Request) {
 			_, _ = io.Copy(io.Discard, req.Body)

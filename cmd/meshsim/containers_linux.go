@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -163,6 +164,7 @@ func (w *wiring) containerDrivers(o *options, s surroundings) ([]node.Driver, er
 			Connections: s.connections,
 			Transports:  w.transports,
 			LowbandTap:  s.lowbandTap,
+			Log:         http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { w.frontend.Log().ServeHTTP(rw, r) }),
 			CoAP:        o.coap.offer(),
 			Merging:     merging,
 			Options:     options,

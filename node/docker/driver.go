@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,8 @@ type Config struct {
 	Transports *gateway.Transports
 	// LowbandTap is each gateway's (gateway.Config); nil for nobody.
 	LowbandTap func(own net.Addr) lowband.Tap
+	// Log is each gateway's (gateway.Config); nil for nobody.
+	Log http.Handler
 	// CoAP offers clients MSC3079 besides HTTP.
 	CoAP msc3079.Offer
 	// Merging saves memory where servers have equal pages; nil leaves that be.

@@ -68,6 +68,7 @@ func (n *running) join(mesh node.Network) error {
 		Transports:     d.cfg.Transports,
 		LowbandTap:     d.cfg.LowbandTap,
 		ReportReceived: true,
+		Log:            d.cfg.Log,
 		PassThrough:    d.cfg.Options.Gateway == node.PassThrough,
 		Logger:         d.cfg.Logger,
 	})
@@ -143,7 +144,10 @@ func (n *running) serveCoAP() error {
 // listen accepts connections inside the container, for a purpose.
 func (n *running) listen(at netip.AddrPort, purpose string) (net.Listener, error) {
 	ln, err := n.namespace.Listen(at)
-	return ln, n.driver.cfg.Preset.explainListen(at, purpose, err)
+	if err != nil {
+		return nil, n.driver.cfg.Preset.explainListen(at, purpose, err)
+	}
+	return newBoundedListener(ln, accepted(), n.driver.cfg.Logger), nil
 }
 
 // listenPacket receives datagrams inside the container, for a purpose.
