@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -40,6 +41,7 @@ type harness struct {
 	driver *fakeDriver
 	talk   *talk.Talk
 	stop   context.CancelFunc
+	mute   atomic.Int64 // see ableDriver
 
 	transports *gateway.Transports
 }
@@ -57,7 +59,7 @@ func newHarness(t testing.TB, options ...harnessOption) *harness {
 	var err error
 	h.mesh, err = mesh.New(mesh.Config{
 		Seed:        7,
-		Drivers:     []node.Driver{h.driver, failingDriver{}, &ableDriver{fabric: h.fabric}},
+		Drivers:     []node.Driver{h.driver, failingDriver{}, &ableDriver{fabric: h.fabric, mute: &h.mute}},
 		Fabric:      h.fabric,
 		Clients:     noClients{},
 		KeepRemoved: mesh.DefaultKeepRemoved,

@@ -142,19 +142,55 @@ func (v *v1) followLog(_ context.Context, in *logGet) (*huma.StreamResponse, err
 	})
 }
 
-// logOf returns the log of a server that runs or is being started, or the last words of one that failed.
+// logOf returns the log of a server that runs or is being started, be it without a word yet, or the last words of one that failed.
 func (v *v1) logOf(server *mesh.Server) (node.LogReader, error) {
 	reader, err := power[node.LogReader](v, server.ID, "log")
 	if !isA[*notRunningError](err) {
 		return reader, err
 	}
-	if early, ok := v.mesh.StartingLog(server.ID); ok {
-		return early, nil
-	}
-	if len(server.LogTail) > 0 {
+	switch server.State {
+	case mesh.Added, mesh.Starting:
+		return &startingLog{mesh: v.mesh, id: server.ID}, nil
+	case mesh.Failed:
 		return lastWords(server.LogTail), nil
 	}
 	return nil, err
+}
+
+// startingLog is the log of a server that is being started and may not write yet.
+type startingLog struct {
+	mesh *mesh.Mesh
+	id   int
+}
+
+// startingPause is the time between two looks whether a server writes.
+const startingPause = 100 * time.Millisecond
+
+// ReadLog implements node.LogReader. With follow it waits until there is a log, or the start is over.
+func (s *startingLog) ReadLog(ctx context.Context, lines int, follow bool, each func(string) error) error {
+	for {
+		if early, ok := s.mesh.StartingLog(s.id); ok {
+			return early.ReadLog(ctx, lines, follow, each)
+		}
+		n, runs := s.mesh.Node(s.id)
+		if reader, ok := n.(node.LogReader); runs && ok {
+			return reader.ReadLog(ctx, lines, follow, each)
+		}
+		server, ok := s.mesh.Snapshot().Server(s.id)
+		switch {
+		case !ok || runs || !follow:
+			return nil
+		case server.State == mesh.Failed:
+			return lastWords(server.LogTail).ReadLog(ctx, lines, follow, each)
+		case server.State != mesh.Added && server.State != mesh.Starting && server.State != mesh.Running:
+			return nil
+		}
+		select {
+		case <-time.After(startingPause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // lastWords is the log of a server that failed.

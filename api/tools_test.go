@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ import (
 type ableDriver struct {
 	failingDriver // for what it need not do
 	fabric        *fabric.Fabric
+	mute          *atomic.Int64 // so often a server that is started has no log yet
 }
 
 func (*ableDriver) Kind() string { return "able" }
@@ -56,6 +58,9 @@ func (d *ableDriver) Start(ctx context.Context, spec node.Spec, _ node.Network) 
 
 // StartingLog implements node.StartWatcher.
 func (d *ableDriver) StartingLog(int) (node.LogReader, bool) {
+	if d.mute.Add(-1) >= 0 {
+		return nil, false
+	}
 	return lastWords{"zero", "it begins"}, true
 }
 
@@ -170,11 +175,19 @@ func (h *harness) able(id int) *ableNode {
 	return n.(*ableNode)
 }
 
-// What a server writes while it is being started can be read.
+// What a server writes while it is being started can be read, also by somebody who asks before there is anything.
 func TestLogOfAServerThatStarts(t *testing.T) {
 	h := newHarness(t)
 	if _, err := h.mesh.Add(t.Context(), mesh.AddServer{Kind: "able", Name: heldName}); err != nil {
 		t.Fatal(err)
+	}
+	h.mute.Store(1)
+	if status, log := h.request("GET", "/api/v1/servers/0/log", ""); status != http.StatusOK || log != "" {
+		t.Errorf("before there is a log, answered %d: %s", status, log)
+	}
+	h.mute.Store(2)
+	if status, log := h.request("GET", "/api/v1/servers/0/log?follow=true&lines=1", ""); status != http.StatusOK || log != `{"line":"it begins"}`+"\n" {
+		t.Errorf("followed before there is a log, answered %d: %s", status, log)
 	}
 	status, log := h.request("GET", "/api/v1/servers/0/log?lines=1", "")
 	if status != http.StatusOK || log != `{"line":"it begins"}`+"\n" {

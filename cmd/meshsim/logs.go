@@ -4,10 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"os"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"meshsim/api"
 )
@@ -25,6 +30,10 @@ func newLogs(getenv func(string) string) *cobra.Command {
 	followed := c.Flags().BoolP("follow", "f", false, "go on with what it writes, until Ctrl-C")
 	lines := c.Flags().IntP("lines", "n", 1000, "begin with the last `number` lines, up to 10000")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		shown := func(line string) string { return line }
+		if isTerminal(c.OutOrStdout()) {
+			shown = printable
+		}
 		s, err := r.server(c.Context(), args[0])
 		if err != nil {
 			return err
@@ -38,9 +47,30 @@ func newLogs(getenv func(string) string) *cobra.Command {
 			if line.Error != "" {
 				return errors.New(line.Error)
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), line.Line)
+			_, err := fmt.Fprintln(c.OutOrStdout(), shown(line.Line))
 			return err
 		})
 	}
 	return c
+}
+
+// isTerminal says whether a person reads what is written.
+func isTerminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// printable is a line without what moves a terminal's cursor, rings its bell or turns the direction of text: such
+// characters are escaped as in Go. What others sent to a server is in its log.
+func printable(line string) string {
+	var out strings.Builder
+	for _, r := range line {
+		if r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			quoted := strconv.QuoteRuneToASCII(r)
+			out.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"meshsim/api"
+	"meshsim/mesh"
 )
 
 // remoteCommands are those that work with a meshsim that runs.
@@ -24,12 +24,12 @@ func remoteCommands(getenv func(string) string) []*cobra.Command {
 	commands := []*cobra.Command{
 		newLs(getenv), newPing(getenv), newTraceroute(getenv), newLogs(getenv),
 		newImport(getenv), newExport(getenv),
-		newAction(getenv, "start", "Start a server that is stopped or has failed"),
-		newAction(getenv, "stop", "Stop a server, also while it is starting; it keeps its key and rooms"),
-		newAction(getenv, "restart", "Stop a server and start it again with its data"),
-		newAction(getenv, "pause", "Freeze a server: it keeps its connections and does nothing"),
-		newAction(getenv, "resume", "Let a paused server go on"),
-		newAction(getenv, "kill", "End a server's process as kill -9 does"),
+		newAction(getenv, "start", mesh.Running, "Start a server that is stopped or has failed"),
+		newAction(getenv, "stop", mesh.Stopped, "Stop a server, also while it is starting; it keeps its key and rooms"),
+		newAction(getenv, "restart", mesh.Running, "Stop a server and start it again with its data"),
+		newAction(getenv, "pause", mesh.Paused, "Freeze a server: it keeps its connections and does nothing"),
+		newAction(getenv, "resume", mesh.Running, "Let a paused server go on"),
+		newAction(getenv, "kill", mesh.Failed, "End a server's process as kill -9 does"),
 	}
 	return append(commands, containerCommands(getenv)...)
 }
@@ -188,27 +188,3 @@ func andMore(count int) string {
 
 // number is a figure with no more digits than it has use for.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
-
-// newAction is a command for one step of a server's life cycle.
-func newAction(getenv func(string) string, verb, short string) *cobra.Command {
-	r := &remote{getenv: getenv}
-	c := &cobra.Command{
-		Use:               verb + " SERVER",
-		Short:             short,
-		Args:              wantServers("a server"),
-		ValidArgsFunction: r.complete(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			s, err := r.server(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			response, err := r.request(c.Context(), http.MethodPost, fmt.Sprintf("servers/%d/%s", s.ID, verb), nil)
-			if err != nil {
-				return err
-			}
-			return response.Body.Close()
-		},
-	}
-	r.flags(c)
-	return c
-}

@@ -111,6 +111,11 @@ func TestWhatContainersLackIsSaidInThePage(t *testing.T) {
 				return server.State == "failed"
 			})
 			l.check(t, server.Reason)
+			if out, err := p.remotely("start", "hs0"); err == nil || out != "" {
+				t.Errorf("started again: %q, %v", out, err)
+			} else {
+				l.check(t, err.Error())
+			}
 			if words := strings.Join(server.Log, " "); l.engine != nil && words != strings.ReplaceAll(strings.TrimSpace(l.engine.Log), "\n", " ") {
 				t.Errorf("its last words are %q, want those of its log", words)
 			}

@@ -55,8 +55,12 @@ func TestCommandsForARunningMesh(t *testing.T) {
 		{"logs hs0", `started`},
 		{"logs -n 1 2", `^\d\d:\d\d:\d\d\.\d+ started\n$`},
 		{"__complete logs h", `hs1\tembedded, running`},
-		{"pause hs1", `^$`},
-		{"restart hs2", `^$`},
+		{"pause hs1", `^hs1 is paused\n$`},
+		{"resume hs1", `^hs1 runs\n$`},
+		{"pause --no-wait hs1", `^$`},
+		{"restart hs2", `^hs2 runs\n$`},
+		{"stop hs2", `^hs2 is stopped\n$`},
+		{"start hs2", `^hs2 runs\n$`},
 	} {
 		out, err := p.remotely(strings.Fields(c.args)...)
 		if err != nil || !regexp.MustCompile(c.prints).MatchString(out) {

@@ -37,9 +37,6 @@ func (e *NoProgramError) Error() string {
 		e.Server, e.Command, e.Server, e.Reason)
 }
 
-// ExitCode is what a shell says of a command that is not found.
-func (e *NoProgramError) ExitCode() int { return 127 }
-
 // notStarted is how the output of a command begins that the engine could not start: it writes its reason there.
 const notStarted = "OCI runtime exec failed: "
 
