@@ -275,3 +275,75 @@ everywhere("the palette finds servers, links, rooms and actions by what is typed
   await page.keyboard.press("Enter");
   await page.getByRole("dialog", { name: "Place many servers" }).waitFor();
 });
+
+/** Makes the page take all servers for containers, of which some are still starting; runs in the page before it loads. */
+function containers({ starting }) {
+  window.Worker = class extends Worker {
+    set onmessage(hear) {
+      super.onmessage = (message) => {
+        for (const report of Array.isArray(message.data) ? message.data : []) {
+          const told = report.snapshot ?? report.diff;
+          if (report.snapshot) told.kinds = ["synapse", "embedded"];
+          for (const server of told?.servers ?? []) {
+            if (starting.includes(server.id) && server.state === "running") server.state = "starting";
+          }
+        }
+        hear(message);
+      };
+    }
+  };
+}
+
+everywhere("the kind that a click places is shown; of containers it is shown how many run, and the rest are removed", async ({ mesh, visit }) => {
+  const ui = await visit({
+    async before(page) {
+      await page.addInitScript(containers, { starting: [3, 4] });
+      await page.route("**/api/v1/servers", async (route) => {
+        const answer = await route.fetch({ postData: { ...route.request().postDataJSON(), kind: "embedded" } });
+        await route.fulfill({ response: answer, json: { ...(await answer.json()), kind: "synapse" } });
+      });
+    },
+  });
+  const { page } = ui;
+  const placing = page.getByLabel("A click places").first();
+  await placing.waitFor();
+  assert.equal(await placing.inputValue(), "synapse", "the default");
+  await page.getByRole("button", { name: "Place many servers" }).click();
+  const dialog = page.getByRole("dialog", { name: "Place many servers" });
+  await dialog.getByLabel("Servers", { exact: true }).fill("50");
+  await dialog.getByText("50 containers take about 6 GB of memory").waitFor();
+  await ui.screenshot("many-containers");
+  assert.deepEqual(await ui.barriers(), []);
+  await dialog.getByLabel("Kind").selectOption("embedded");
+  await dialog.getByText("containers take").waitFor({ state: "detached" });
+  assert.equal(await placing.inputValue(), "embedded", "one choice, wherever it is made");
+  await dialog.getByLabel("Kind").selectOption("synapse");
+  await dialog.getByLabel("Servers", { exact: true }).fill("5");
+  await dialog.getByRole("button", { name: "Place 5" }).click();
+  await page.getByText("3 of 5 run").waitFor();
+  await ui.screenshot("containers-start");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("2 servers removed; Ctrl Z brings them back").waitFor();
+  await until("those that run are left", async () => (await mesh.present()).length === 3);
+});
+
+everywhere("nothing opens or moves under the pointer while one selects with Shift", async (scene) => {
+  const { ui, group } = await arranged(scene, [
+    [120, 160],
+    [220, 240],
+    [320, 180],
+  ]);
+  const view = () => ui.board.getAttribute("data-view");
+  const before = await view();
+  await ui.page.keyboard.down("Shift");
+  for (const at of [{ x: 120, y: 160 }, { x: 220, y: 240 }, { x: 320, y: 180 }]) await ui.click(at);
+  assert.equal(await ui.page.locator(".inspector").count(), 0, "no panel is open");
+  assert.equal(await view(), before, "the view stands still");
+  await ui.page.keyboard.up("Shift");
+  await group.getByText("3 servers").waitFor();
+  await ui.screenshot("gathered");
+  await ui.keys("Delete");
+  await ui.page.getByText("3 servers removed; Ctrl Z brings them back").waitFor();
+  await ui.keys("Control+z");
+  await ui.counts(3);
+});

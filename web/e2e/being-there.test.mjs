@@ -14,7 +14,7 @@ const PLACES = [
   [520, 480],
 ];
 
-const PARTS = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo", ".timeline", ".legend", ".minimap", ".moment", ".following"];
+const PARTS = ["header", "aside", ".inspector", ".ruler", ".coach", ".undo", ".timeline", ".legend", ".placing", ".minimap", ".moment", ".following"];
 
 /** Pairs of panels that cover each other, and what leaves the window, in words. What is not seen covers nothing. */
 function overlaps(page) {

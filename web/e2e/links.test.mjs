@@ -86,6 +86,8 @@ everywhere("a link is cut and restored by button and by key, and the cut can be 
   const { ui, ids, between } = await row(scene);
   const cut = async () => (await scene.mesh.link(...ids)).cut;
   await ui.click(between(0));
+  const [panel, button] = await Promise.all([ui.page.getByTestId("link-inspector"), ui.page.getByTestId("cut")].map((part) => part.boundingBox()));
+  assert.ok(button.y + button.height < panel.y + panel.height, "it is there without scrolling");
   await ui.page.getByRole("button", { name: "Cut the link" }).click();
   await until("it is cut", cut);
   await ui.page.getByRole("button", { name: "Restore the link" }).click();

@@ -202,3 +202,29 @@ inWindow("servers that were removed are counted apart, and why a message did not
   await mesh.ask("DELETE", `/servers/${ids[1]}`);
   await card("And now?").getByText("nobody else is here yet").waitFor();
 });
+
+/** Hides from the page what travels, as where no gateway sees it; runs in the page before it loads. */
+function unseen() {
+  window.Worker = class extends Worker {
+    set onmessage(hear) {
+      super.onmessage = (message) => {
+        if (!Array.isArray(message.data)) return hear(message);
+        const reports = message.data.filter((report) => report.tell !== "events");
+        for (const report of reports) {
+          for (const server of report.snapshot?.servers ?? report.diff?.servers ?? []) server.unseen = "What it sends is not seen.";
+        }
+        hear(new MessageEvent("message", { data: reports }));
+      };
+    }
+  };
+}
+
+inWindow("where nothing is seen of a message's way, servers are asked again until they have it", { ...LAPTOP, scheme: "dark" }, async (scene) => {
+  const { ui, ids, card } = await forum(scene, { before: (page) => page.addInitScript(unseen) });
+  await scene.mesh.setCut(ids[2], true);
+  await ui.page.getByLabel("Message", { exact: true }).fill("Unseen");
+  await ui.page.keyboard.press("Enter");
+  await card("Unseen").getByText("1 of 2 have it").waitFor();
+  await scene.mesh.setCut(ids[2], false);
+  await card("Unseen").getByText("all have it").waitFor();
+});

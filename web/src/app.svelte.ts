@@ -50,6 +50,10 @@ export class App {
   room = $state<string | undefined>(undefined);
   /** Links shown as a path, because something that took them is pointed at. */
   highlight = $state.raw<ReadonlySet<LinkKey> | undefined>(undefined);
+  /** Whether one may be about to select more, with Shift held: nothing is then moved or covered under the pointer. */
+  gathering = $state(false);
+  /** Whether the inspector is shown. */
+  inspecting = $state(false);
   /** What a screen reader is told. */
   announcement = $state("");
   /** How many other meshes there were before this one: meshsim was restarted so often. */

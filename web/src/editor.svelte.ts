@@ -26,6 +26,10 @@ export interface Progress {
   readonly text: string;
   readonly done: number;
   readonly of: number;
+  /** What is counted, where it is not the job itself: "run". */
+  readonly counted?: string;
+  /** What cancelling does, where it is more than to leave out the rest. */
+  readonly cancels?: string;
   cancel(): void;
 }
 
@@ -65,6 +69,8 @@ export class Editor {
   readonly #held = new Set<number>(); // servers in the hand
   #unsent = new Map<number, World>();
   readonly #mover = new Latest<undefined>(() => this.#sendMoves(), MOVE_GAP_MS);
+  #starting: readonly number[] = []; // containers that were placed together, until all of them run
+  #starts: Progress | undefined; // what is shown of them
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(page: Editing) {
@@ -103,14 +109,43 @@ export class Editor {
   /** Adds many servers, with progress that can be cancelled; what was placed by then stays. Returns their ids. */
   async placeMany(places: readonly World[], kinds: readonly (string | undefined)[] = []): Promise<number[]> {
     const ids: number[] = [];
+    const containers: number[] = [];
     const place = async (i: number) => {
       const at = places[i] as World;
-      ids.push((await api.addServer(this.#newServer(at, kinds[i] ?? this.kind))).id);
+      const { id, kind } = await api.addServer(this.#newServer(at, kinds[i] ?? this.kind));
+      ids.push(id);
+      if (kind !== "embedded") containers.push(id);
     };
     // One by one, so that they are numbered in their order.
     await this.#each(`Placing ${String(places.length)} servers`, [...places.keys()], place, 1);
     this.#rememberGroup(`${String(ids.length)} servers placed`, ids, { undo: "remove", redo: "restore" });
+    this.#starting = containers.length > 1 ? containers : [];
+    this.#showStarts(this.#page.mesh);
     return ids;
+  }
+
+  /** Shows how many of the containers that were placed together run, until none of them is on its way. */
+  #showStarts(mesh: Mesh): void {
+    if (this.#starting.length === 0 || (this.progress && this.progress !== this.#starts)) return;
+    const pending = this.#starting.filter((id) => onItsWay(mesh, id));
+    const done = this.#starting.filter((id) => mesh.servers.get(id)?.state === "running").length;
+    const of = this.#starting.length;
+    const cancel = () => void this.#cancelStarts();
+    const text = `${String(of)} containers start`;
+    this.#starts = pending.length === 0 ? undefined : { text, done, of, counted: "run", cancels: "Remove those that do not run yet", cancel };
+    if (pending.length === 0) this.#starting = [];
+    this.progress = this.#starts;
+  }
+
+  async #cancelStarts(): Promise<void> {
+    const pending = this.#starting.filter((id) => onItsWay(this.#page.mesh, id));
+    this.#starting = [];
+    this.progress = this.#starts = undefined;
+    try {
+      await this.remove(pending);
+    } catch (error) {
+      this.#page.refuse(error, innerWidth / 2, innerHeight / 2);
+    }
   }
 
   #newServer({ x, y }: World, kind = this.kind): NewServer {
@@ -157,7 +192,8 @@ export class Editor {
     const text = ids.length === 1 ? `${this.#page.name(first)} removed` : `${String(ids.length)} servers removed`;
     await this.#each(`Removing ${String(ids.length)} servers`, ids, (id) => api.removeServer(id));
     this.#page.announce(text);
-    this.#offer(this.#rememberGroup(text, ids, { undo: "restore", redo: "remove" }));
+    const edit = this.#rememberGroup(text, ids, { undo: "restore", redo: "remove" });
+    this.#offer(edit, ids.length === 1 ? text : `${text}; Ctrl Z brings them back`);
   }
 
   /** Starts, stops, pauses or resumes servers. */
@@ -270,6 +306,7 @@ export class Editor {
     });
     if (settled.length > 0) this.#dropMoves(settled.map(([id]) => id));
     this.links.adopted(mesh);
+    this.#showStarts(mesh);
   }
 
   #dropMoves(ids: Iterable<number>): void {
@@ -300,6 +337,8 @@ export class Editor {
     this.#history.clear();
     this.undoable = undefined;
     this.moves = new Map();
+    this.#starting = [];
+    if (this.progress === this.#starts) this.progress = undefined;
     this.#show();
   }
 
@@ -343,6 +382,12 @@ export class Editor {
       this.#show();
     }
   }
+}
+
+/** Whether a server that was asked for may come to run. */
+function onItsWay(mesh: Mesh, id: number): boolean {
+  const state = mesh.servers.get(id)?.state;
+  return state === undefined ? !mesh.gone.has(id) : state === "new" || state === "starting";
 }
 
 type GroupAction = LifeCycleAction | "remove";

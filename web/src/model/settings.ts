@@ -103,3 +103,10 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly setting
     ],
   },
 ];
+
+/** How servers may talk to each other, as one chooses it. */
+export const TRANSPORTS = [
+  { transport: "https", name: "Transport: HTTPS between all servers" },
+  { transport: "lowband", name: "Transport: low bandwidth between all servers" },
+  { transport: "auto", name: "Transport: low bandwidth on slow paths" },
+] as const;

@@ -26,6 +26,15 @@ function received(at: number, to: number): EventsFrame {
 }
 
 describe("traffic", () => {
+  it("forgets all of a mesh that is no more", () => {
+    const traffic = new Traffic();
+    traffic.record(sent(10));
+    traffic.record(received(50, 1));
+    traffic.record({ at_ms: 60, lost: 3 });
+    traffic.forget();
+    expect([traffic.events.size, traffic.received, traffic.lost, traffic.pending(), traffic.medianDelayMS()]).toEqual([0, 0, 0, 0, undefined]);
+  });
+
   it("adds up what an event took on the wire to each server, and knows no more of one that it has forgotten", () => {
     const traffic = new Traffic();
     traffic.record(sent(100));
