@@ -14,7 +14,8 @@ import (
 )
 
 // An ordinary client, Debian's python3-matrix-nio, logs in through the client link of a Synapse and of an embedded server,
-// and users of both talk: encrypted messages, typing, receipts, media, whoever made the room.
+// and users of both talk: encrypted messages, typing, receipts, media, joins by invite and by alias, what was said before,
+// redactions and a topic, whoever made the room.
 func TestNioOnSynapseAndEmbedded(t *testing.T) {
 	const python = "/usr/bin/python3" // Debian's packages are for its own
 	if out, err := exec.Command(python, "-c", "import nio, olm").CombinedOutput(); err != nil {

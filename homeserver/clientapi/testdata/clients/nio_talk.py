@@ -2,7 +2,7 @@
 """Two users on two servers talk with matrix-nio (libolm): nio_talk.py URL-OF-HS0 URL-OF-HS1
 
 Register, log in, create an encrypted room, invite and join over federation, encrypted messages both ways, typing,
-receipts, media. Exits with an error as soon as something does not come out as it should.
+receipts, media; join by alias, what was said before, redactions, a topic. Exits with an error as soon as something does not come out as it should.
 """
 import asyncio
 import io
@@ -11,8 +11,9 @@ import tempfile
 import time
 
 from nio import (AsyncClient, AsyncClientConfig, DownloadResponse, InviteMemberEvent, JoinResponse, LoginResponse,
-                 ReceiptEvent, RegisterResponse, RoomCreateResponse, RoomMessageText, RoomSendResponse,
-                 TypingNoticeEvent, UploadResponse)
+                 MessageDirection, ReceiptEvent, RedactedEvent, RedactionEvent, RegisterResponse, RoomCreateResponse,
+                 RoomGetEventResponse, RoomMessagesResponse, RoomMessageText, RoomPreset, RoomPutStateResponse,
+                 RoomRedactResponse, RoomSendResponse, TypingNoticeEvent, UploadResponse)
 
 PATIENCE = 60  # seconds
 
@@ -30,8 +31,10 @@ class User:
         config = AsyncClientConfig(encryption_enabled=True, store_sync_tokens=True)
         self.client = AsyncClient(url, name, store_path=store, config=config)
         self.name, self.texts, self.typing, self.receipts, self.invites = name, [], [], [], []
+        self.redacted = []
         self.client.add_event_callback(lambda _, e: self.texts.append((e.sender, e.body, e.decrypted)), RoomMessageText)
         self.client.add_event_callback(lambda r, _: self.invites.append(r.room_id), InviteMemberEvent)
+        self.client.add_event_callback(lambda _, e: self.redacted.append(e.redacts), RedactionEvent)
         self.client.add_ephemeral_callback(lambda _, e: self.typing.append(e.users), TypingNoticeEvent)
         self.client.add_ephemeral_callback(lambda _, e: self.receipts.extend(e.receipts), ReceiptEvent)
 
@@ -62,8 +65,9 @@ class User:
         await self.client.send_to_device_messages()
 
     async def say(self, room, text):
-        check(await self.client.room_send(room, "m.room.message", {"msgtype": "m.text", "body": text},
-                                          ignore_unverified_devices=True), RoomSendResponse)
+        sent = await self.client.room_send(room, "m.room.message", {"msgtype": "m.text", "body": text},
+                                           ignore_unverified_devices=True)
+        return check(sent, RoomSendResponse).event_id
 
 
 async def download(client, server, media):
@@ -109,12 +113,41 @@ async def talk(alice, bob):
         sys.exit("the file is another one at bob's server")
 
 
+async def meet(alice, bob):
+    """What needs no encryption: bob comes late, by alias."""
+    local = f"open-{alice.name}"
+    room = check(await alice.client.room_create(alias=local, preset=RoomPreset.public_chat), RoomCreateResponse).room_id
+    await alice.until("her open room", lambda: room in alice.client.rooms)
+    await alice.say(room, "before bob came")
+    server = alice.client.user_id.partition(":")[2]
+    if check(await bob.client.join(f"#{local}:{server}"), JoinResponse).room_id != room:
+        sys.exit("the alias leads to another room")
+    await bob.until("the open room", lambda: room in bob.client.rooms)
+    await alice.until("bob in the open room", lambda: bob.client.user_id in alice.client.rooms[room].users)
+    history = check(await bob.client.room_messages(room, bob.client.next_batch, direction=MessageDirection.back, limit=50),
+                    RoomMessagesResponse).chunk
+    if "before bob came" not in [e.body for e in history if isinstance(e, RoomMessageText)]:
+        sys.exit(f"bob, who came late, reads {history}")
+    for speaker, hearer in ((alice, bob), (bob, alice)):
+        text = f"{speaker.name} regrets this"
+        event = await speaker.say(room, text)
+        await hearer.until("what is regretted", lambda: (speaker.client.user_id, text, False) in hearer.texts)
+        check(await speaker.client.room_redact(room, event, "regretted"), RoomRedactResponse)
+        await hearer.until("the redaction", lambda: event in hearer.redacted)
+        left = check(await hearer.client.room_get_event(room, event), RoomGetEventResponse).event
+        if not isinstance(left, RedactedEvent):
+            sys.exit(f"{hearer.name} still has {left}")
+    check(await alice.client.room_put_state(room, "m.room.topic", {"topic": "what alice says"}), RoomPutStateResponse)
+    await bob.until("the topic", lambda: bob.client.rooms[room].topic == "what alice says")
+
+
 async def main():
     run = int(time.time())
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
         alice, bob = User(sys.argv[1], f"alice{run}", one), User(sys.argv[2], f"bob{run}", two)
         try:
             await talk(alice, bob)
+            await meet(alice, bob)
         finally:
             await alice.client.close()
             await bob.client.close()
