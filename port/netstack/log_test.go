@@ -11,9 +11,12 @@ import (
 	"meshsim/port/netstack"
 )
 
+// early is made before LogTo is called, like gVisor's logger of martian packets.
+var early = log.BasicRateLimitedLogger(0)
+
 func TestWhatGVisorLogsIsDebug(t *testing.T) {
-	before := log.Log()
-	t.Cleanup(func() { log.SetTarget(before.Emitter) })
+	before := log.Log().Emitter
+	t.Cleanup(func() { log.Log().Emitter = before })
 	for _, c := range []struct {
 		name  string
 		level slog.Level
@@ -25,6 +28,10 @@ func TestWhatGVisorLogsIsDebug(t *testing.T) {
 			log.Warningf("handshake with %s", "10.0.0.1")
 			if got := strings.Contains(out.String(), "handshake with 10.0.0.1"); got != c.want {
 				t.Errorf("logged %q", out.String())
+			}
+			early.Infof("martian packet")
+			if got := strings.Contains(out.String(), "martian packet"); got != c.want {
+				t.Errorf("logged %q by a logger that is older", out.String())
 			}
 		})
 	}

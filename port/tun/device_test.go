@@ -3,6 +3,7 @@
 package tun
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,5 +48,16 @@ func TestMissingCapabilities(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.says)
 			}
 		})
+	}
+}
+
+// Root in a container without the capability is told what is missing.
+func TestNamespaceThatMayNotBeEntered(t *testing.T) {
+	err := enterError(unix.EPERM)
+	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "run meshsim as root") || !strings.Contains(err.Error(), "--cap-add SYS_ADMIN") {
+		t.Errorf("error %q names no remedy", err)
+	}
+	if err := enterError(unix.EINVAL); strings.Contains(err.Error(), "SYS_ADMIN") {
+		t.Errorf("error %q names a remedy for something else", err)
 	}
 }

@@ -56,9 +56,18 @@ func (n *Namespace) enter(f func() error) error {
 		return fmt.Errorf("tun: the namespace is closed: %w", err)
 	}
 	if setns != nil {
-		return fmt.Errorf("tun: enter the network namespace (root may): %w", setns)
+		return enterError(setns)
 	}
 	return f()
+}
+
+// enterError says why a namespace was not entered. Root inside a container may lack the capability.
+func enterError(err error) error {
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("tun: the network namespace may not be entered: run meshsim as root, or start the container that it runs in "+
+			"with --privileged or --cap-add SYS_ADMIN (%w)", err)
+	}
+	return fmt.Errorf("tun: enter the network namespace: %w", err)
 }
 
 // Listen accepts TCP connections at an address inside the namespace.

@@ -53,7 +53,8 @@ func (d *Device) Close() {
 	d.reading.Wait()
 }
 
-// Refused counts the packets that the kernel did not take, in either direction: not well formed, or the device is dead.
+// Refused counts the packets that were not taken, in either direction: not well formed, cut finer than TCP does, or the
+// device is dead.
 func (d *Device) Refused() uint64 { return d.refused.Load() }
 
 // Deliver implements fabric.Port.
