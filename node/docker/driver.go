@@ -150,7 +150,7 @@ func (d *Driver) prepare(ctx context.Context) (*prepared, error) {
 	if err := d.cfg.checkPreset(); err != nil {
 		return nil, err
 	}
-	removed, err := d.engine.removeLeftovers(ctx)
+	removed, _, err := d.engine.removeLeftovers(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ const engineLimit = 20 * time.Second
 
 // Labels of everything that the engine keeps for us.
 const (
-	labelOwner  = "org.meshsim.owner"  // the process, see owner
+	labelOwner  = "org.meshsim.owner"  // the process and where it runs, see owner
 	labelServer = "org.meshsim.server" // the server's name
 )
 
