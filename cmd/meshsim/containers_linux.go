@@ -199,12 +199,19 @@ func newClean() *cobra.Command {
 		Short: "Remove the containers, volumes and databases that a meshsim which was killed left behind",
 		Args:  cobra.NoArgs,
 	}
-	postgres := c.Flags().String("postgres", "", "drop databases at this `URL` too")
+	var l docker.Leftovers
+	c.Flags().StringVar(&l.Postgres, "postgres", "", "drop databases at this `URL` too")
+	c.Flags().BoolVar(&l.Unseen, "force", false,
+		"remove also the containers and volumes of a meshsim that cannot be seen from here, in a container or on another machine: it may be running")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		removed, err := docker.Clean(c.Context(), *postgres)
+		removed, unseen, err := docker.Clean(c.Context(), l)
 		slices.Sort(removed)
 		for _, name := range slices.Compact(removed) {
 			fmt.Fprintln(c.OutOrStdout(), "removed", name)
+		}
+		if unseen > 0 {
+			fmt.Fprintf(c.OutOrStdout(), "left %d containers and volumes of a meshsim that cannot be seen from here, as it may be running: "+
+				"run meshsim clean where that one ran, or meshsim clean --force\n", unseen)
 		}
 		return err
 	}

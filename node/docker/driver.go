@@ -78,9 +78,14 @@ type Driver struct {
 
 	postgres *postgres // nil where there is none
 
+	ctx      context.Context // ended by Close: nothing is waited for in containers any more
+	end      context.CancelFunc
+	launches sync.WaitGroup // of containers, under way
+
 	mu        sync.Mutex // guards what follows
 	residents map[int]*resident
 	runs      map[*running]struct{} // those that have not ended
+	launched  bool                  // something was
 	closed    bool
 
 	preparing sync.Mutex // guards what follows; held while an image is pulled
@@ -121,6 +126,7 @@ func New(cfg Config) (*Driver, error) {
 		residents: make(map[int]*resident),
 		runs:      make(map[*running]struct{}),
 	}
+	d.ctx, d.end = context.WithCancel(context.Background())
 	if cfg.Options.Postgres == "" {
 		return d, nil
 	}
@@ -161,10 +167,13 @@ func (d *Driver) prepare(ctx context.Context) (*prepared, error) {
 	if d.prepared != nil {
 		return d.prepared, nil
 	}
+	if d.ctx.Err() != nil {
+		return nil, errClosed
+	}
 	if err := d.cfg.checkPreset(); err != nil {
 		return nil, err
 	}
-	removed, err := d.engine.removeLeftovers(ctx)
+	removed, _, err := d.engine.removeLeftovers(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -289,24 +298,30 @@ func (d *Driver) dropDatabases(ctx context.Context, residents ...*resident) erro
 	return d.postgres.drop(ctx, names...)
 }
 
-// Close implements node.Driver: it ends what still runs, by force, and removes what is kept for every server. It is
-// idempotent.
+// Close implements node.Driver: it ends what still runs, by force, waits for containers that are being made, which the engine
+// may take engineLimit for, and removes what is kept for every server. It is idempotent.
 func (d *Driver) Close() error {
 	d.mu.Lock()
-	residents, runs := d.residents, slices.Collect(maps.Keys(d.runs))
+	residents, runs, launched := d.residents, slices.Collect(maps.Keys(d.runs)), d.launched
 	d.residents = nil
+	d.launched = false
 	d.closed = true
 	d.mu.Unlock()
-	errs := make([]error, len(runs))
 	var ending sync.WaitGroup
-	for i, n := range runs {
-		ending.Go(func() { errs[i] = n.kill() })
+	for _, n := range runs {
+		ending.Go(func() { _ = n.kill() }) // what that leaves is removed below
 	}
 	ending.Wait()
+	d.end()
+	d.launches.Wait()
+	for _, n := range runs {
+		<-n.done
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 	defer cancel()
-	for _, r := range residents {
-		errs = append(errs, d.engine.removeVolume(ctx, r.volume))
+	var errs []error
+	if launched {
+		errs = append(errs, d.engine.removeAll(ctx, d.prefix))
 	}
 	errs = append(errs, d.dropDatabases(ctx, slices.Collect(maps.Values(residents))...), d.unprepare(ctx))
 	return errors.Join(append(errs, d.engine.close())...)
@@ -322,6 +337,18 @@ func (d *Driver) unprepare(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(d.endMerging(p), d.dropTemplate(ctx))
+}
+
+// launching notes a launch, and is false when the driver is closed.
+func (d *Driver) launching() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	d.launches.Add(1)
+	d.launched = true
+	return true
 }
 
 // begun notes a run, and is false when the driver is closed.

@@ -20,6 +20,8 @@ import (
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
+
+	"meshsim/node"
 )
 
 // engineLimit bounds what must be done though the caller has given up: removing, by force.
@@ -27,7 +29,7 @@ const engineLimit = 20 * time.Second
 
 // Labels of everything that the engine keeps for us.
 const (
-	labelOwner  = "org.meshsim.owner"  // the process, see owner
+	labelOwner  = "org.meshsim.owner"  // the process and where it runs, see owner
 	labelServer = "org.meshsim.server" // the server's name
 )
 
@@ -116,11 +118,11 @@ func (e *engine) create(ctx context.Context, o *order) (id string, err error) {
 	if _, err := e.api.VolumeCreate(ctx, volume); err != nil {
 		return "", e.explain(err)
 	}
-	created, err := e.api.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name:       o.name,
-		Config:     o.config(),
-		HostConfig: o.hostConfig(),
-	})
+	options := client.ContainerCreateOptions{Name: o.name, Config: o.config(), HostConfig: o.hostConfig()}
+	created, err := e.api.ContainerCreate(ctx, options)
+	if errdefs.IsConflict(err) && e.removeOwn(ctx, o.name) { // of an earlier run, which the engine could not be asked to remove
+		created, err = e.api.ContainerCreate(ctx, options)
+	}
 	if err != nil {
 		return "", e.explain(err)
 	}
@@ -210,20 +212,58 @@ func (e ending) String() string {
 	}
 }
 
-// wait waits for a container that was started to end.
+// An engine that is killed leaves its containers as they are. It is asked again about one so often, and may be away so long.
+const (
+	enginePause   = 200 * time.Millisecond
+	engineAbsence = 2 * time.Minute
+)
+
+// wait waits for a container that was started to end, also where the engine is started again meanwhile.
 func (e *engine) wait(ctx context.Context, id string) ending {
-	waiting := e.api.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
-	select {
-	case end := <-waiting.Result:
-		c, err := e.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-		return ending{code: end.StatusCode, oom: err == nil && c.Container.State.OOMKilled}
-	case err := <-waiting.Error:
-		return ending{reason: e.explain(err)}
+	for {
+		waiting := e.api.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+		select {
+		case end := <-waiting.Result:
+			c, err := e.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+			return ending{code: end.StatusCode, oom: err == nil && c.Container.State.OOMKilled}
+		case err := <-waiting.Error:
+			if end, over := e.askAgain(ctx, id, err); over {
+				return end
+			}
+		}
 	}
 }
 
-// logTailLines is how many of a server's last lines are kept when it fails.
-const logTailLines = 20
+// askAgain tells whether a container has ended, and how, after waiting for it has failed.
+func (e *engine) askAgain(ctx context.Context, id string, cause error) (end ending, over bool) {
+	ctx, cancel := context.WithTimeout(ctx, engineAbsence)
+	defer cancel()
+	pause := time.NewTicker(enginePause)
+	defer pause.Stop()
+	for {
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return ending{reason: e.explain(cause)}, true
+		}
+		c, err := e.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+		switch {
+		case errdefs.IsNotFound(err):
+			return ending{reason: errors.New("its container was removed")}, true
+		case err != nil || c.Container.State == nil:
+		case c.Container.State.Running:
+			return ending{}, false
+		default:
+			return ending{code: int64(c.Container.State.ExitCode), oom: c.Container.State.OOMKilled}, true
+		}
+	}
+}
+
+// Of a server's last lines so many are kept when it fails, and so many bytes of them in all.
+const (
+	logTailLines = 20
+	logTailSize  = 2 * node.MaxLogLine
+)
 
 // logTail returns the last lines that a container has written, oldest first, as far as they are to be had.
 func (e *engine) logTail(ctx context.Context, id string) []string {
@@ -234,12 +274,26 @@ func (e *engine) logTail(ctx context.Context, id string) []string {
 		return nil
 	}
 	defer logs.Close()
-	var text bytes.Buffer
-	if _, err := stdcopy.StdCopy(&text, &text, logs); err != nil && text.Len() == 0 {
+	var lines []string
+	split := lineSplitter{each: func(line string) error {
+		if line != "" {
+			lines = append(lines, line)
+		}
 		return nil
+	}}
+	_, _ = stdcopy.StdCopy(&split, &split, logs) // what came before an error is better than nothing
+	_ = split.end()
+	return lastLines(lines)
+}
+
+// lastLines are the last ones that are few and short enough in all to be kept.
+func lastLines(lines []string) []string {
+	size, first := 0, len(lines)
+	for first > max(0, len(lines)-logTailLines) && size+len(lines[first-1]) <= logTailSize {
+		first--
+		size += len(lines[first])
 	}
-	lines := strings.Split(strings.TrimRight(text.String(), "\n"), "\n")
-	return lines[max(0, len(lines)-logTailLines):]
+	return lines[first:]
 }
 
 // stop asks a container's process to end and kills it after a grace period in whole seconds.
@@ -266,10 +320,57 @@ func (e *engine) remove(id string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 	defer cancel()
 	_, err := e.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
-	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) { // gone, or being removed
+	switch {
+	case errdefs.IsNotFound(err):
+		return nil
+	case errdefs.IsConflict(err): // it is being removed
+		removing := e.api.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionRemoved})
+		select {
+		case <-removing.Result:
+			return nil
+		case err := <-removing.Error:
+			if errdefs.IsNotFound(err) {
+				return nil
+			}
+			return e.explain(err)
+		}
+	default:
+		return e.explain(err)
+	}
+}
+
+// removeOwn removes the container of a name, and tells whether it has. Those of other processes are left.
+func (e *engine) removeOwn(ctx context.Context, name string) bool {
+	c, err := e.api.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	if err != nil || c.Container.Config == nil || owner(c.Container.Config.Labels[labelOwner]) != self() {
+		return false
+	}
+	return e.remove(c.Container.ID) == nil
+}
+
+// removeAll removes what this process has made whose names begin so. What it cannot remove is one error.
+func (e *engine) removeAll(ctx context.Context, prefix string) error {
+	own := make(client.Filters).Add("label", labelOwner+"="+string(self()))
+	var errs []error
+	containers, err := e.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: own})
+	errs = append(errs, e.explain(err))
+	for _, c := range containers.Items {
+		if slices.ContainsFunc(c.Names, func(name string) bool { return strings.HasPrefix(name, "/"+prefix) }) {
+			errs = append(errs, e.remove(c.ID))
+		}
+	}
+	volumes, err := e.api.VolumeList(ctx, client.VolumeListOptions{Filters: own})
+	errs = append(errs, e.explain(err))
+	for _, v := range volumes.Items {
+		if strings.HasPrefix(v.Name, prefix) {
+			errs = append(errs, e.removeVolume(ctx, v.Name))
+		}
+	}
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if len(errs) == 0 {
 		return nil
 	}
-	return e.explain(err)
+	return fmt.Errorf("not all containers and volumes could be removed: remove the rest with meshsim clean, once this one has ended (%w)", errs[0])
 }
 
 func (e *engine) removeVolume(ctx context.Context, name string) error {

@@ -27,14 +27,14 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	defer e.removeVolume(t.Context(), living)
-	removed, err := e.removeLeftovers(t.Context())
+	removed, _, err := e.removeLeftovers(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(removed, dead) || slices.Contains(removed, living) {
 		t.Errorf("removed %v, want %s and not %s", removed, dead, living)
 	}
-	if removed, err := e.removeLeftovers(t.Context()); err != nil || len(removed) > 0 {
+	if removed, _, err := e.removeLeftovers(t.Context(), false); err != nil || len(removed) > 0 {
 		t.Errorf("removed %v, %v the second time", removed, err)
 	}
 }

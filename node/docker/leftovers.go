@@ -10,14 +10,21 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Clean removes the containers and volumes of processes that no longer run, and where databases is not empty but the URL
-// of a Postgres their databases there. It returns all their names. It puts back the kernel's switches that they have set.
-// Where the URL is none, nothing is removed.
-func Clean(ctx context.Context, databases string) (removed []string, err error) {
+// Leftovers says what Clean removes besides the containers and volumes of processes that no longer run.
+type Leftovers struct {
+	Postgres string // URL of one whose databases of such processes are dropped; empty for none
+	// Unseen is to remove also containers and volumes of processes of which it cannot be told from here whether they run.
+	Unseen bool
+}
+
+// Clean removes the containers and volumes of processes that no longer run, and what l says. It returns all their names, and
+// how many containers and volumes it left because their process is in another PID namespace or on another machine, or hidden.
+// It puts back the kernel's switches that they have set. Where the URL is none, nothing is removed.
+func Clean(ctx context.Context, l Leftovers) (removed []string, unseen int, err error) {
 	var p *postgres
-	if databases != "" {
-		if p, err = newPostgres(databases); err != nil {
-			return nil, err
+	if l.Postgres != "" {
+		if p, err = newPostgres(l.Postgres); err != nil {
+			return nil, 0, err
 		}
 	}
 	switches := Merging{directory: ksmDirectory, memory: ksmMemory}
@@ -26,44 +33,58 @@ func Clean(ctx context.Context, databases string) (removed []string, err error) 
 		errs = append(errs, err)
 	} else {
 		defer e.close()
-		removed, err = e.removeLeftovers(ctx)
+		removed, unseen, err = e.removeLeftovers(ctx, l.Unseen)
 		errs = append(errs, err)
 	}
 	if p != nil {
 		dropped, err := p.removeLeftovers(ctx)
 		removed, errs = append(removed, dropped...), append(errs, err)
 	}
-	return removed, errors.Join(errs...)
+	return removed, unseen, errors.Join(errs...)
 }
 
-// removeLeftovers removes what belongs to processes that no longer run. Those of others that do are left alone.
-func (e *engine) removeLeftovers(ctx context.Context) (removed []string, err error) {
+// removeLeftovers removes what belongs to processes that no longer run, and with force what belongs to those that cannot be
+// seen from here; without, it counts that. Those of others that run are left alone.
+func (e *engine) removeLeftovers(ctx context.Context, force bool) (removed []string, left int, err error) {
+	spare := func(labels map[string]string) bool {
+		switch owner(labels[labelOwner]).fate() {
+		case runs:
+			return true
+		case unseen:
+			if !force {
+				left++
+			}
+			return !force
+		default:
+			return false
+		}
+	}
 	ours := make(client.Filters).Add("label", labelOwner)
 	containers, err := e.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
 	if err != nil {
-		return nil, e.explain(err)
+		return nil, 0, e.explain(err)
 	}
 	for _, c := range containers.Items {
-		if owner(c.Labels[labelOwner]).alive() {
+		if spare(c.Labels) {
 			continue
 		}
 		if err := e.remove(c.ID); err != nil {
-			return removed, err
+			return removed, left, err
 		}
 		removed = append(removed, strings.TrimPrefix(strings.Join(c.Names, ""), "/"))
 	}
 	volumes, err := e.api.VolumeList(ctx, client.VolumeListOptions{Filters: ours})
 	if err != nil {
-		return removed, e.explain(err)
+		return removed, left, e.explain(err)
 	}
 	for _, v := range volumes.Items {
-		if owner(v.Labels[labelOwner]).alive() {
+		if spare(v.Labels) {
 			continue
 		}
 		if err := e.removeVolume(ctx, v.Name); err != nil {
-			return removed, err
+			return removed, left, err
 		}
 		removed = append(removed, v.Name)
 	}
-	return removed, nil
+	return removed, left, nil
 }

@@ -144,7 +144,7 @@ func TestPostgres(t *testing.T) {
 	if names := c.databases(); !strings.HasSuffix(names, "_template") || strings.Contains(names, " ") {
 		t.Fatalf("before the first server there is %q, want a template alone", names)
 	}
-	if removed, err := docker.Clean(t.Context(), cfg.Options.Postgres); err != nil || len(removed) > 0 {
+	if removed, _, err := docker.Clean(t.Context(), docker.Leftovers{Postgres: cfg.Options.Postgres}); err != nil || len(removed) > 0 {
 		t.Errorf("cleaning up removed %v of a process that runs, %v", removed, err)
 	}
 	nodes, clients := startAll(t, m, d, d)

@@ -71,6 +71,10 @@ func (d *Driver) run(ctx context.Context, r *resident, with *prepared, mesh node
 
 // launch makes a container and starts its process. Unless it fails the caller closes settled.
 func (d *Driver) launch(ctx context.Context, r *resident, with *prepared) (n *running, err error) {
+	if !d.launching() {
+		return nil, errClosed
+	}
+	defer d.launches.Done()
 	n = &running{
 		driver: d, resident: r, values: r.values(&d.cfg),
 		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
@@ -93,6 +97,9 @@ func (d *Driver) launch(ctx context.Context, r *resident, with *prepared) (n *ru
 // create makes and starts the container.
 func (n *running) create(ctx context.Context, with *prepared) (pid int, err error) {
 	engine := n.driver.engine
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(n.driver.ctx, cancel)()
 	o, err := n.order(with)
 	if err != nil {
 		return 0, err
@@ -238,7 +245,7 @@ func (n *running) giveUp(cause error) error {
 func (n *running) watch() {
 	defer close(n.done)
 	engine := n.driver.engine
-	end := engine.wait(context.Background(), n.container)
+	end := engine.wait(n.driver.ctx, n.container)
 	if !n.stopping.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
 		words := engine.logTail(ctx, n.container)

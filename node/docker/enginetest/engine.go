@@ -4,10 +4,12 @@
 package enginetest
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -16,9 +18,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/moby/moby/api/types/container"
 )
 
 // Engine says what goes wrong. The zero value has no image and otherwise a container that ends at once with status 0.
@@ -30,9 +35,57 @@ type Engine struct {
 	Log         string   // what a container has written
 	// Running is until when containers run; nil is at once.
 	Running <-chan struct{}
+	// Creating, where it is not nil, is called before a container is made, which waits for it.
+	Creating func()
+	// Owners are the owners' labels of what was there before, a container and its volume each, by name.
+	Owners map[string]string
+	// LogDriver is what keeps logs where no container says what; empty is json-file.
+	LogDriver string
+	// APIVersion is the only one that it answers in; empty is that of Debian's engine.
+	APIVersion string
 
-	mu      sync.Mutex // guards what follows
-	removed int
+	mu         sync.Mutex // guards what follows
+	containers map[string]*held
+	volumes    map[string]labels
+	orders     []container.CreateRequest
+	removed    int
+	absent     int // requests that are not answered yet
+	drop       func()
+}
+
+// held is a container that the engine has. Its id is its name.
+type held struct {
+	labels labels
+	volume string
+	gone   chan struct{} // closed when it is removed
+}
+
+type labels map[string]string
+
+// Label of an owner.
+const labelOwner = "org.meshsim.owner"
+
+// Orders are the containers that were asked for, in that order.
+func (e *Engine) Orders() []container.CreateRequest {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.orders)
+}
+
+// Left are the names of what the engine keeps, containers before volumes.
+func (e *Engine) Left() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Concat(slices.Sorted(maps.Keys(e.containers)), slices.Sorted(maps.Keys(e.volumes)))
+}
+
+// Restart is what clients see of an engine that is killed and started again while its containers run on: their connections
+// end, and so many requests after that are not answered.
+func (e *Engine) Restart(requests int) {
+	e.mu.Lock()
+	e.absent = requests
+	e.mu.Unlock()
+	e.drop()
 }
 
 // Removed is how many containers were removed.
@@ -42,8 +95,8 @@ func (e *Engine) Removed() int {
 	return e.removed
 }
 
-// apiVersion is that of Debian's engine.
-const apiVersion = "1.41"
+// debianVersion is the API version of Debian's engine.
+const debianVersion = "1.41"
 
 // Serve answers until the test ends, and has the environment name the socket (DOCKER_HOST).
 func (e *Engine) Serve(t testing.TB) {
@@ -58,10 +111,16 @@ func (e *Engine) Serve(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(withoutVersion(e.mux()))
+	e.containers, e.volumes = make(map[string]*held), make(map[string]labels)
+	for name, owner := range e.Owners {
+		e.volumes[name] = labels{labelOwner: owner}
+		e.containers[name] = &held{labels: e.volumes[name], volume: name, gone: make(chan struct{})}
+	}
+	server := httptest.NewUnstartedServer(e.withoutVersion(e.mux()))
 	server.Listener.Close()
 	server.Listener = listener
 	server.Start()
+	e.drop = server.CloseClientConnections
 	t.Cleanup(func() {
 		server.CloseClientConnections() // those that wait for a container to end
 		server.Close()
@@ -69,12 +128,24 @@ func (e *Engine) Serve(t testing.TB) {
 	t.Setenv("DOCKER_HOST", "unix://"+socket)
 }
 
-var version = regexp.MustCompile(`^/v[0-9.]+/`)
+var version = regexp.MustCompile(`^/v([0-9.]+)/`)
 
-// withoutVersion takes the version off the paths.
-func withoutVersion(h http.Handler) http.Handler {
+// withoutVersion takes the version off the paths, and refuses another than its own.
+func (e *Engine) withoutVersion(h http.Handler) http.Handler {
+	own := cmp.Or(e.APIVersion, debianVersion)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Api-Version", apiVersion)
+		e.mu.Lock()
+		absent := e.absent > 0
+		e.absent = max(0, e.absent-1)
+		e.mu.Unlock()
+		if absent {
+			panic(http.ErrAbortHandler) // the connection ends without an answer
+		}
+		w.Header().Set("Api-Version", own)
+		if asked := version.FindStringSubmatch(r.URL.Path); r.URL.Path != "/_ping" && (asked == nil || asked[1] != own) {
+			refuse(w, http.StatusBadRequest, "%s is not of API version %s", r.URL.Path, own)
+			return
+		}
 		r.URL.Path, r.URL.RawPath = version.ReplaceAllString(r.URL.Path, "/"), ""
 		h.ServeHTTP(w, r)
 	})
@@ -84,30 +155,115 @@ func withoutVersion(h http.Handler) http.Handler {
 func (e *Engine) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "OK") })
-	mux.HandleFunc("GET /containers/json", func(w http.ResponseWriter, _ *http.Request) { answer(w, []any{}) })
-	mux.HandleFunc("GET /volumes", func(w http.ResponseWriter, _ *http.Request) { answer(w, map[string]any{"Volumes": []any{}}) })
+	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{"LoggingDriver": cmp.Or(e.LogDriver, "json-file")})
+	})
+	mux.HandleFunc("GET /containers/json", e.listContainers)
+	mux.HandleFunc("GET /volumes", e.listVolumes)
 	mux.HandleFunc("GET /images/", e.inspectImage)
 	mux.HandleFunc("POST /images/create", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "pull access denied for %s", r.URL.Query().Get("fromImage"))
 	})
 	mux.HandleFunc("POST /volumes/create", e.createVolume)
-	mux.HandleFunc("DELETE /volumes/{name}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("POST /containers/create", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusCreated)
-		answer(w, map[string]any{"Id": "container"})
-	})
+	mux.HandleFunc("DELETE /volumes/{name}", e.removeVolume)
+	mux.HandleFunc("POST /containers/create", e.createContainer)
 	mux.HandleFunc("PUT /containers/{id}/archive", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	mux.HandleFunc("POST /containers/{id}/start", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /containers/{id}/json", e.inspectContainer)
 	mux.HandleFunc("POST /containers/{id}/wait", e.wait)
 	mux.HandleFunc("GET /containers/{id}/logs", e.logs)
-	mux.HandleFunc("DELETE /containers/{id}", func(w http.ResponseWriter, _ *http.Request) {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.removed++
-		w.WriteHeader(http.StatusNoContent)
-	})
+	mux.HandleFunc("DELETE /containers/{id}", e.removeContainer)
 	return mux
+}
+
+// wanted reads the labels that a list is filtered by.
+func wanted(r *http.Request) func(labels) bool {
+	var filters struct{ Label map[string]bool }
+	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters) // without any all are wanted
+	return func(have labels) bool {
+		for label := range filters.Label {
+			key, value, valued := strings.Cut(label, "=")
+			if got, ok := have[key]; !ok || valued && got != value {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func (e *Engine) listContainers(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list, want := []any{}, wanted(r)
+	for name, c := range e.containers {
+		if want(c.labels) {
+			list = append(list, map[string]any{"Id": name, "Names": []string{"/" + name}, "Labels": c.labels})
+		}
+	}
+	answer(w, list)
+}
+
+func (e *Engine) listVolumes(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list, want := []any{}, wanted(r)
+	for name, l := range e.volumes {
+		if want(l) {
+			list = append(list, map[string]any{"Name": name, "Labels": l})
+		}
+	}
+	answer(w, map[string]any{"Volumes": list})
+}
+
+func (e *Engine) createContainer(w http.ResponseWriter, r *http.Request) {
+	var order container.CreateRequest
+	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
+		refuse(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	if e.Creating != nil {
+		e.Creating()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := r.URL.Query().Get("name")
+	if e.containers[name] != nil {
+		refuse(w, http.StatusConflict, "Conflict. The container name %q is already in use", "/"+name)
+		return
+	}
+	e.orders = append(e.orders, order)
+	e.containers[name] = &held{labels: order.Labels, volume: order.HostConfig.Mounts[0].Source, gone: make(chan struct{})}
+	w.WriteHeader(http.StatusCreated)
+	answer(w, map[string]any{"Id": name})
+}
+
+func (e *Engine) removeContainer(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := r.PathValue("id")
+	c := e.containers[id]
+	if c == nil {
+		refuse(w, http.StatusNotFound, "No such container: %s", id)
+		return
+	}
+	delete(e.containers, id)
+	close(c.gone)
+	e.removed++
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (e *Engine) removeVolume(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	name := r.PathValue("name")
+	for id, c := range e.containers {
+		if c.volume == name {
+			refuse(w, http.StatusConflict, "remove %s: volume is in use - [%s]", name, id)
+			return
+		}
+	}
+	delete(e.volumes, name)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
@@ -121,23 +277,64 @@ func (e *Engine) inspectImage(w http.ResponseWriter, r *http.Request) {
 	refuse(w, http.StatusNotFound, "No such image: %s", name)
 }
 
-func (e *Engine) createVolume(w http.ResponseWriter, _ *http.Request) {
+func (e *Engine) createVolume(w http.ResponseWriter, r *http.Request) {
 	if e.Full {
 		refuse(w, http.StatusInternalServerError, "mkdir /var/lib/docker/volumes/x: no space left on device")
 		return
 	}
+	var order struct {
+		Name   string
+		Labels labels
+	}
+	if err := json.NewDecoder(r.Body).Decode(&order); err != nil {
+		refuse(w, http.StatusBadRequest, "%v", err)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.volumes[order.Name] = order.Labels
 	w.WriteHeader(http.StatusCreated)
-	answer(w, map[string]any{"Name": "volume"})
+	answer(w, map[string]any{"Name": order.Name})
 }
 
-func (e *Engine) inspectContainer(w http.ResponseWriter, _ *http.Request) {
-	answer(w, map[string]any{"Id": "container", "State": map[string]any{"Pid": math.MaxInt32, "OOMKilled": e.OutOfMemory}})
+// held returns a container, or refuses.
+func (e *Engine) held(w http.ResponseWriter, r *http.Request) *held {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.containers[r.PathValue("id")]
+	if c == nil {
+		refuse(w, http.StatusNotFound, "No such container: %s", r.PathValue("id"))
+	}
+	return c
+}
+
+func (e *Engine) inspectContainer(w http.ResponseWriter, r *http.Request) {
+	c := e.held(w, r)
+	if c == nil {
+		return
+	}
+	running := e.Running != nil
+	select {
+	case <-e.Running:
+		running = false
+	default:
+	}
+	answer(w, map[string]any{"Id": r.PathValue("id"), "Config": map[string]any{"Labels": c.labels}, "State": map[string]any{
+		"Running": running, "ExitCode": e.Status, "Pid": math.MaxInt32, "OOMKilled": e.OutOfMemory,
+	}})
 }
 
 func (e *Engine) wait(w http.ResponseWriter, r *http.Request) {
+	c := e.held(w, r)
+	if c == nil {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.(http.Flusher).Flush() // the answer begins at once, and ends with the container
 	if e.Running != nil {
 		select {
 		case <-e.Running:
+		case <-c.gone:
 		case <-r.Context().Done():
 			return
 		}
