@@ -124,28 +124,12 @@ func (n *running) serveDatabase() error {
 	if err != nil {
 		return err
 	}
-	n.serving.Go(func() {
-		detach := context.AfterFunc(n.ctx, func() { ln.Close() })
-		defer detach()
-		defer ln.Close()
-		for {
-			near, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			n.serving.Go(func() { n.passToDatabase(near) })
-		}
-	})
-	return nil
-}
-
-// passToDatabase carries one connection of the homeserver.
-func (n *running) passToDatabase(near net.Conn) {
-	defer near.Close()
-	far, err := n.driver.postgres.dial(n.ctx)
-	if err != nil {
-		n.driver.cfg.Logger.Warn("a server does not reach its database", "server", n.resident.spec.Name, "error", n.driver.postgres.explain(err))
-		return
+	name, database := n.resident.spec.Name, n.values.Database
+	door := &door{
+		most: databaseConnections,
+		log:  n.driver.cfg.Logger.With("server", name),
+		pass: func(near net.Conn) error { return n.driver.postgres.pass(n.ctx, near, database) },
 	}
-	splice(n.ctx, near, far)
+	n.serving.Go(func() { door.serve(n.ctx, ln) })
+	return nil
 }

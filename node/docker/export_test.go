@@ -2,7 +2,11 @@
 
 package docker
 
-import "context"
+import (
+	"context"
+	"log/slog"
+	"net"
+)
 
 // Postgres is one without a driver.
 type Postgres struct{ *postgres }
@@ -23,3 +27,9 @@ func (p Postgres) Seal(ctx context.Context, name string) error { return p.seal(c
 
 // Drop removes databases with their roles.
 func (p Postgres) Drop(ctx context.Context, names ...string) error { return p.drop(ctx, names...) }
+
+// Serve passes connections of a server to its database until ctx ends.
+func (p Postgres) Serve(ctx context.Context, ln net.Listener, own *Database) {
+	door := &door{most: databaseConnections, log: slog.New(slog.DiscardHandler), pass: func(near net.Conn) error { return p.pass(ctx, near, own) }}
+	door.serve(ctx, ln)
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -240,6 +242,47 @@ func testRoles(t *testing.T, c *cluster, user string) {
 	}
 	if left := c.databases() + c.roles(); left != "" {
 		t.Errorf("left %s", left)
+	}
+}
+
+// Through what is in its container a server reaches its own database, and none that is not ours, also where it knows the
+// password of another user.
+func TestWayToTheDatabase(t *testing.T) {
+	c := startCluster(t)
+	p, err := docker.NewPostgres(c.url("mesh", pgPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := p.Create(t.Context(), "meshsim_0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	serving.Go(func() { p.Serve(t.Context(), ln, own) })
+	t.Cleanup(serving.Wait) // t's context has ended by then
+	through := func(user, password, database, mode string) error {
+		at := url.URL{Scheme: "postgresql", User: url.UserPassword(user, password), Host: ln.Addr().String(), Path: "/" + database, RawQuery: "sslmode=" + mode}
+		return c.as(at.String(), "SELECT 1")
+	}
+	for _, mode := range []string{"disable", "prefer"} {
+		if err := through(own.User, own.Password, own.Name, mode); err != nil {
+			t.Errorf("to its own, sslmode=%s: %v", mode, err)
+		}
+	}
+	if err := c.as(c.at(own, "postgres")); err != nil {
+		t.Errorf("past meshsim it does not come into postgres, so that this test shows nothing: %v", err)
+	}
+	for _, e := range []struct{ slug, user, password, database string }{
+		{"not-ours", own.User, own.Password, "postgres"}, {"template1", own.User, own.Password, "template1"},
+		{"another-user", "mesh", pgPassword, own.Name}, {"user-of-meshsim", "mesh", pgPassword, "postgres"},
+	} {
+		if err := through(e.user, e.password, e.database, "disable"); err == nil || !strings.Contains(err.Error(), "its own database") {
+			t.Errorf("%s: %v", e.slug, err)
+		}
 	}
 }
 
