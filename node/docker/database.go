@@ -29,16 +29,12 @@ func (d *Driver) templateName() string {
 func (d *Driver) usesPostgres() bool { return d.postgres != nil && d.cfg.Preset.UsesPostgres }
 
 // ensureDatabase makes a server's database, unless it has one.
-func (d *Driver) ensureDatabase(ctx context.Context, r *resident) error {
-	if !d.usesPostgres() || r.database != "" {
+func (d *Driver) ensureDatabase(ctx context.Context, r *resident) (err error) {
+	if !d.usesPostgres() || r.database != nil {
 		return nil
 	}
-	name := d.databaseName(r.spec.ID)
-	if err := d.postgres.create(ctx, name, d.templateName()); err != nil {
-		return err
-	}
-	r.database = name
-	return nil
+	r.database, err = d.postgres.create(ctx, d.databaseName(r.spec.ID), d.templateName())
+	return err
 }
 
 // prepareDatabase makes the template of every server's database: one server is run, without a mesh, until it works and has
@@ -47,19 +43,22 @@ func (d *Driver) prepareDatabase(ctx context.Context, with *prepared) error {
 	if !d.usesPostgres() {
 		return nil
 	}
+	if err := d.postgres.checkRights(ctx); err != nil {
+		return err
+	}
 	if removed, err := d.postgres.removeLeftovers(ctx); err != nil {
 		return err
 	} else if len(removed) > 0 {
 		d.cfg.Logger.Info("dropped databases that a meshsim that was killed left behind", "names", removed)
 	}
-	template := d.templateName()
-	if err := d.postgres.create(ctx, template, ""); err != nil {
+	template, err := d.postgres.create(ctx, d.templateName(), "")
+	if err != nil {
 		return err
 	}
 	if err := d.fillTemplate(ctx, with, template); err != nil {
 		cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), engineLimit)
 		defer cancel()
-		return errors.Join(err, d.postgres.drop(cleanup, template))
+		return errors.Join(err, d.postgres.drop(cleanup, template.Name))
 	}
 	return nil
 }
@@ -72,8 +71,19 @@ func (d *Driver) dropTemplate(ctx context.Context) error {
 	return d.postgres.drop(ctx, d.templateName())
 }
 
-// fillTemplate runs a server on the template's database.
-func (d *Driver) fillTemplate(ctx context.Context, with *prepared, database string) error {
+// fillTemplate runs a server on the template's database, once the Postgres lets its role in.
+func (d *Driver) fillTemplate(ctx context.Context, with *prepared, database *Database) error {
+	if err := d.postgres.admits(ctx, database); err != nil {
+		return err
+	}
+	if err := d.runAlone(ctx, with, database); err != nil {
+		return err
+	}
+	return d.postgres.seal(ctx, database.Name)
+}
+
+// runAlone runs a server on a database until it answers.
+func (d *Driver) runAlone(ctx context.Context, with *prepared, database *Database) error {
 	r := newResident(node.Spec{ID: templateID, Name: "template", Kind: d.Kind()}, d.prefix+"template")
 	r.database = database
 	n, err := d.launch(ctx, r, with)
@@ -114,28 +124,12 @@ func (n *running) serveDatabase() error {
 	if err != nil {
 		return err
 	}
-	n.serving.Go(func() {
-		detach := context.AfterFunc(n.ctx, func() { ln.Close() })
-		defer detach()
-		defer ln.Close()
-		for {
-			near, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			n.serving.Go(func() { n.passToDatabase(near) })
-		}
-	})
-	return nil
-}
-
-// passToDatabase carries one connection of the homeserver.
-func (n *running) passToDatabase(near net.Conn) {
-	defer near.Close()
-	far, err := n.driver.postgres.dial(n.ctx)
-	if err != nil {
-		n.driver.cfg.Logger.Warn("a server does not reach its database", "server", n.resident.spec.Name, "error", n.driver.postgres.explain(err))
-		return
+	name, database := n.resident.spec.Name, n.values.Database
+	door := &door{
+		most: databaseConnections,
+		log:  n.driver.cfg.Logger.With("server", name),
+		pass: func(near net.Conn) error { return n.driver.postgres.pass(n.ctx, near, database) },
 	}
-	splice(n.ctx, near, far)
+	n.serving.Go(func() { door.serve(n.ctx, ln) })
+	return nil
 }

@@ -64,7 +64,7 @@ type Options struct {
 	// Gateway is what stands between a server and the mesh; empty is node.Observed.
 	Gateway node.GatewayMode
 	// Postgres is the URL of a Postgres that servers of presets with UsesPostgres share, one database each; empty leaves
-	// each its own file. It must let this machine in without TLS.
+	// each its own file. It must let this machine in without TLS, and its user make databases and roles.
 	Postgres string
 	// RegistrationClosed keeps clients from registering; the account that every server has is there all the same.
 	RegistrationClosed bool
@@ -288,8 +288,8 @@ func (d *Driver) Forget(ctx context.Context, spec node.Spec) error {
 func (d *Driver) dropDatabases(ctx context.Context, residents ...*resident) error {
 	var names []string
 	for _, r := range residents {
-		if r.database != "" {
-			names = append(names, r.database)
+		if r.database != nil {
+			names = append(names, r.database.Name)
 		}
 	}
 	if len(names) == 0 {

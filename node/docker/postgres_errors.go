@@ -57,7 +57,7 @@ func (p *postgres) explainSaid(said *pgconn.PgError) error {
 	case noSuchDatabase:
 		return fmt.Errorf("%s has no database %q: name one that is there in --postgres, e.g. /postgres", p.place(), p.config.Database)
 	case lacksPrivilege:
-		return fmt.Errorf("%s does not let user %q make databases: ALTER ROLE %q CREATEDB (%s)", p.place(), user, user, said.Message)
+		return fmt.Errorf("%s does not let user %q do what meshsim needs: ALTER ROLE %q CREATEDB CREATEROLE INHERIT (%s)", p.place(), user, user, said.Message)
 	case tooManyConnections:
 		return fmt.Errorf("%s has no connection left: raise its max_connections; each server takes up to 6", p.place())
 	case diskFull:
@@ -65,6 +65,39 @@ func (p *postgres) explainSaid(said *pgconn.PgError) error {
 	default:
 		return fmt.Errorf("%s says: %s (%s)", p.place(), said.Message, said.Code)
 	}
+}
+
+// lacks says which of the rights are missing that the user must have.
+func (p *postgres) lacks(databases, roles, inherits bool) error {
+	var things, rights []string
+	if !databases {
+		things, rights = append(things, "make databases"), append(rights, "CREATEDB")
+	}
+	if !roles {
+		things, rights = append(things, "make a role for each server"), append(rights, "CREATEROLE")
+	}
+	if !inherits {
+		things, rights = append(things, "use what its roles own"), append(rights, "INHERIT")
+	}
+	if len(things) == 0 {
+		return nil
+	}
+	user := p.config.User
+	return fmt.Errorf("%s does not let user %q %s: ALTER ROLE %q %s", p.place(), user, strings.Join(things, " and "), user, strings.Join(rights, " "))
+}
+
+// explainRole says what is wrong where a server's role is refused while the user of --postgres is let in.
+func (p *postgres) explainRole(err error) error {
+	var said *pgconn.PgError
+	if !errors.As(err, &said) || said.Code != invalidAuthorization && said.Code != invalidPassword {
+		return p.explain(err)
+	}
+	line := "host sameuser all all scram-sha-256"
+	if network, _ := pgNetworkAddress(p.config.Host, p.config.Port); network == "unix" {
+		line = "local sameuser all scram-sha-256"
+	}
+	return fmt.Errorf("%s lets user %q in, but not the role of a server: put the line %q before the others of pg_hba.conf and reload it (%s)",
+		p.place(), p.config.User, line, said.Message)
 }
 
 // shortest is the innermost error, which says what the others say around it; it holds no password.

@@ -18,8 +18,8 @@ type resident struct {
 	secret  string
 
 	// What follows changes; the driver's calls for one server do not overlap.
-	account  bool   // it was made
-	database string // name of its own on the shared Postgres; empty where it has none
+	account  bool      // it was made
+	database *Database // its own on the shared Postgres; nil where it has none
 }
 
 // signingKeyID names the one signing key that a server has.

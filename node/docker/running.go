@@ -79,9 +79,7 @@ func (d *Driver) launch(ctx context.Context, r *resident, with *prepared) (n *ru
 		driver: d, resident: r, values: r.values(&d.cfg),
 		settled: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
 	}
-	if r.database != "" {
-		n.values.Database = d.postgres.inside(r.database)
-	}
+	n.values.Database = r.database
 	n.ctx, n.end = context.WithCancel(context.Background())
 	if n.pid, err = n.create(ctx, with); err != nil {
 		return nil, err
