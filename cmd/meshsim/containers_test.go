@@ -194,14 +194,15 @@ func TestStartOfAContainerIsCalledOff(t *testing.T) {
 }
 
 // ownContainers and ownVolumes are those of servers of this process that the engine has.
-func ownContainers(t *testing.T) []string { return ownInEngine(t, "ps", "--all") }
-func ownVolumes(t *testing.T) []string    { return ownInEngine(t, "volume", "ls") }
+func ownContainers(t *testing.T) []string { return inEngine(t, os.Getpid(), "ps", "--all") }
+func ownVolumes(t *testing.T) []string    { return inEngine(t, os.Getpid(), "volume", "ls") }
 
-func ownInEngine(t *testing.T, list ...string) []string {
+// inEngine lists what the engine has of servers of a process, as the owners' labels.
+func inEngine(t *testing.T, pid int, list ...string) []string {
 	t.Helper()
 	list = append(list, "--filter", "label=org.meshsim.server", "--format", `{{.Label "org.meshsim.owner"}}`)
 	owners := strings.Fields(succeed(t, exec.Command("docker", list...)))
-	return slices.DeleteFunc(owners, func(owner string) bool { return !strings.HasPrefix(owner, fmt.Sprint(os.Getpid(), "-")) })
+	return slices.DeleteFunc(owners, func(owner string) bool { return !strings.HasPrefix(owner, fmt.Sprint(pid, "-")) })
 }
 
 // restartsAfterKill kills a server's process and has it back with its room.

@@ -1,0 +1,48 @@
+//go:build linux
+
+package docker
+
+import (
+	"testing"
+
+	"meshsim/node"
+	"meshsim/node/docker/enginetest"
+)
+
+// A server's container is asked for without a network, rights or ports of its own, in the newest version of the API that its
+// engine speaks: that of Debian's, and a current one.
+func TestContainersAreAskedForBare(t *testing.T) {
+	for _, version := range []string{"1.41", "1.51"} {
+		t.Run(version, func(t *testing.T) {
+			running := make(chan struct{})
+			e := &enginetest.Engine{APIVersion: version, Running: running}
+			d, _ := standInDriver(t, e)
+			with, err := d.prepare(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := d.resident(node.Spec{Name: "hs0"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := d.launch(t.Context(), r, with)
+			if err != nil {
+				t.Fatal(err)
+			}
+			close(n.settled)
+			close(running)
+			<-n.done
+			orders := e.Orders()
+			if len(orders) != 1 {
+				t.Fatalf("%d containers were asked for, want 1", len(orders))
+			}
+			h := orders[0].HostConfig
+			if h.NetworkMode != "none" || len(h.PortBindings) > 0 || h.PublishAllPorts || len(orders[0].ExposedPorts) > 0 {
+				t.Errorf("it has network %q and ports %v", h.NetworkMode, h.PortBindings)
+			}
+			if h.Privileged || len(h.CapAdd) > 0 || len(h.Devices) > 0 || len(h.SecurityOpt) > 0 || h.PidMode != "" || h.IpcMode != "" || h.UsernsMode != "" {
+				t.Errorf("it has rights beyond the engine's usual ones: %+v", h)
+			}
+		})
+	}
+}
