@@ -148,6 +148,7 @@ func TestSlowSubscriberLosesTheOldestAndIsTold(t *testing.T) {
 				t.Fatalf("the quick reader got %d and lost %d", len(b.Sent[0].To), b.Lost)
 			}
 		}
+		synctest.Wait() // the slow one has been handed the last round, too
 		b := next(t, slow)
 		if want := uint64(each); b.Lost != want || b.Sent[0].From != 1 {
 			t.Errorf("lost %d, then batch %d; want %d lost, then batch 1", b.Lost, b.Sent[0].From, want)
