@@ -286,7 +286,7 @@ func (o *owner) end() {
 		case r := <-o.reports:
 			r(o)
 		case <-deadline.C:
-			o.config.Logger.Error("servers did not stop in time and are left behind", "operations", o.working)
+			o.config.Logger.Error("servers did not stop in time and are ended by their drivers", "operations", o.working)
 			o.working = 0
 		}
 	}

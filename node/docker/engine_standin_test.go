@@ -39,11 +39,9 @@ func standInDriver(t *testing.T, e *enginetest.Engine) (*Driver, *nodetest.Mesh)
 	return d, m
 }
 
-// A container runs on while its engine is killed and started again, and how it ends is told afterwards.
-func TestWaitsWhileTheEngineIsStartedAgain(t *testing.T) {
-	running := make(chan struct{})
-	e := &enginetest.Engine{Running: running, Status: 7}
-	d, _ := standInDriver(t, e)
+// launched is a server whose container the engine has made.
+func launched(t *testing.T, d *Driver) *running {
+	t.Helper()
 	with, err := d.prepare(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +55,15 @@ func TestWaitsWhileTheEngineIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(n.settled)
+	return n
+}
+
+// A container runs on while its engine is killed and started again, and how it ends is told afterwards.
+func TestWaitsWhileTheEngineIsStartedAgain(t *testing.T) {
+	running := make(chan struct{})
+	e := &enginetest.Engine{Running: running, Status: 7}
+	d, _ := standInDriver(t, e)
+	n := launched(t, d)
 	e.Restart(3)
 	if end, over := d.engine.askAgain(t.Context(), n.container, errors.New("unexpected EOF")); over {
 		t.Errorf("it is said to have ended: %v", end)

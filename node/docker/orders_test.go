@@ -5,7 +5,6 @@ package docker
 import (
 	"testing"
 
-	"meshsim/node"
 	"meshsim/node/docker/enginetest"
 )
 
@@ -17,19 +16,7 @@ func TestContainersAreAskedForBare(t *testing.T) {
 			running := make(chan struct{})
 			e := &enginetest.Engine{APIVersion: version, Running: running}
 			d, _ := standInDriver(t, e)
-			with, err := d.prepare(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := d.resident(node.Spec{Name: "hs0"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			n, err := d.launch(t.Context(), r, with)
-			if err != nil {
-				t.Fatal(err)
-			}
-			close(n.settled)
+			n := launched(t, d)
 			close(running)
 			<-n.done
 			orders := e.Orders()

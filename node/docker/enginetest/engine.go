@@ -39,8 +39,6 @@ type Engine struct {
 	Creating func()
 	// Owners are the owners' labels of what was there before, a container and its volume each, by name.
 	Owners map[string]string
-	// LogDriver is what keeps logs where no container says what; empty is json-file.
-	LogDriver string
 	// APIVersion is the only one that it answers in; empty is that of Debian's engine.
 	APIVersion string
 
@@ -155,9 +153,6 @@ func (e *Engine) withoutVersion(h http.Handler) http.Handler {
 func (e *Engine) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "OK") })
-	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, map[string]any{"LoggingDriver": cmp.Or(e.LogDriver, "json-file")})
-	})
 	mux.HandleFunc("GET /containers/json", e.listContainers)
 	mux.HandleFunc("GET /volumes", e.listVolumes)
 	mux.HandleFunc("GET /images/", e.inspectImage)
