@@ -26,16 +26,19 @@ func (t *Talk) Join(roomID string, servers []int) (*Room, error) {
 	if i < 0 {
 		return nil, &UnknownRoomError{Room: roomID}
 	}
-	room := t.rooms[i]
+	return t.joinLocked(t.rooms[i], servers), nil
+}
+
+// joinLocked returns the room with the newcomers, who are on their way.
+func (t *Talk) joinLocked(room *Room, servers []int) *Room {
 	newcomers := missing(room, servers)
 	if len(newcomers) == 0 || t.closed {
-		return room, nil
+		return room
 	}
-	room = t.setLocked(room, newcomers)
 	for _, m := range newcomers {
-		t.wait.Go(func() { t.join(roomID, m.Server) })
+		t.wait.Go(func() { t.join(room.ID, m.Server) })
 	}
-	return room, nil
+	return t.setLocked(room, newcomers)
 }
 
 // missing returns the servers that are not in the room nor on their way, each once, as joining members.

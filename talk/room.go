@@ -43,7 +43,7 @@ type NewRoom struct {
 }
 
 // Create makes a public room on the creator's server and returns once it exists; the members join after
-// that, side by side.
+// that, side by side. Whoever looks at the rooms sees it with all of them from the beginning.
 func (t *Talk) Create(ctx context.Context, wanted NewRoom) (*Room, error) {
 	if err := t.checkServers(wanted.Members); err != nil {
 		return nil, err
@@ -75,8 +75,10 @@ func (t *Talk) Create(ctx context.Context, wanted NewRoom) (*Room, error) {
 		Creator: wanted.Creator,
 		Members: []Member{{Server: wanted.Creator, State: Joined}},
 	}
-	t.add(room)
-	return t.Join(room.ID, wanted.Members)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.addLocked(room)
+	return t.joinLocked(room, wanted.Members), nil
 }
 
 // version reads a room's version from its create event (room_version, "1" where it is absent).
@@ -105,9 +107,7 @@ func (t *Talk) checkServers(ids []int) error {
 	return nil
 }
 
-func (t *Talk) add(room *Room) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (t *Talk) addLocked(room *Room) {
 	if i := t.indexLocked(room.ID); i >= 0 {
 		t.rooms[i] = room // it was recalled before its maker came to this
 	} else {

@@ -189,6 +189,34 @@ func TestMembersJoinSideBySideWithinABound(t *testing.T) {
 }
 
 // Where a server names few branches of a room, few join it at a time, and one by one through such a server.
+// lookingServers look at the rooms whenever they are asked for a name.
+type lookingServers struct {
+	*fakeServers
+	look func()
+}
+
+func (l *lookingServers) Name(id int) (string, bool) {
+	l.look()
+	return l.fakeServers.Name(id)
+}
+
+// TestRoomsAreSeenWithTheirMembers from the beginning: who waits until all have joined must not find the creator alone.
+func TestRoomsAreSeenWithTheirMembers(t *testing.T) {
+	servers := &lookingServers{fakeServers: newFakeServers(3)}
+	talk := New(Config{Servers: servers, User: "matthew", Password: "secret"})
+	defer talk.Close()
+	servers.look = func() {
+		for _, room := range talk.Rooms() {
+			if len(room.Members) != 3 {
+				t.Errorf("a room is seen with %v of its 3 members", room.Members)
+			}
+		}
+	}
+	if _, err := talk.Create(t.Context(), NewRoom{Members: []int{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestNewcomersComeInTurns(t *testing.T) {
 	for _, c := range []struct {
 		slug     string
