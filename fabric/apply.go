@@ -123,7 +123,7 @@ func (f *Fabric) removeLocked(w *wire) {
 		f.due.remove(d)
 		for d.flights.len() > 0 {
 			p := d.flights.pop()
-			f.inFlight -= len(p.Data)
+			f.inFlight -= footprint(p.Data)
 			packets, _ := p.weigh()
 			f.totals.Drops[link.DropRewired] += packets
 			d.from.drops[link.DropRewired] += packets

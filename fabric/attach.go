@@ -3,7 +3,6 @@ package fabric
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"meshsim/link"
 )
@@ -20,6 +19,10 @@ type Attachment struct {
 	listed     bool // in Fabric.ready or Fabric.work
 	delivering bool // port.Deliver is being called
 	closed     bool
+
+	// Guarded by Fabric.outMu.
+	waiting int    // weight of what is in Fabric.out or taken from there and not in the network yet
+	refused uint64 // packets for which there was no room, not counted as dropped yet
 }
 
 var _ Sender = (*Attachment)(nil)
@@ -110,6 +113,13 @@ const (
 	enoughSent = 1024 // packets after which a sender need not look for more
 )
 
+// Bounds on the weight of what has been sent. A superpacket that is to be cut takes as long, and as much memory, as all
+// of its segments, so that packets alone would bound neither.
+const (
+	sendLimit   = 16 << 20 // of what one port has sent and is not in the network: 7,000 packets, some 10 ms
+	chunkWeight = 4 << 20  // of what is put into the network under one lock, unless one packet is heavier
+)
+
 // parsed is a packet whose header was read.
 type parsed struct {
 	Packet
@@ -121,7 +131,14 @@ func (a *Attachment) Send(batch []Packet) {
 	f := a.f
 	f.outMu.Lock()
 	for _, p := range batch {
-		f.out = append(f.out, outgoing{a, parse(p)})
+		weight := p.weight()
+		if a.waiting > 0 && a.waiting+weight > sendLimit {
+			a.refused++
+			Free(p.Data)
+			continue
+		}
+		a.waiting += weight
+		f.out = append(f.out, outgoing{a, parse(p), weight})
 	}
 	mine := !f.sending
 	f.sending = true
@@ -145,6 +162,16 @@ func parse(p Packet) parsed {
 type outgoing struct {
 	from *Attachment
 	parsed
+	weight int
+}
+
+// weight is the memory that a packet takes in the network, in bytes: for a superpacket at most that of its segments.
+func (p *Packet) weight() int {
+	if p.SegmentSize == 0 {
+		return footprint(p.Data)
+	}
+	segments := 1 + len(p.Data)/int(p.SegmentSize)
+	return max(footprint(p.Data), segments*(buffer2K+flightSize))
 }
 
 // sendOut puts into the network what ports have sent, until there is nothing left. Whoever sends while another does so
@@ -161,8 +188,10 @@ func (f *Fabric) sendOut() {
 			return
 		}
 		var slow []outgoing
-		for chunk := range slices.Chunk(batch, sendChunk) {
-			slow = append(slow, f.send(chunk)...)
+		for rest := batch; len(rest) > 0; {
+			n := chunkLength(rest)
+			slow = append(slow, f.send(rest[:n])...)
+			rest = rest[n:]
 		}
 		sent += len(batch)
 		clear(batch)
@@ -176,6 +205,17 @@ func (f *Fabric) sendOut() {
 		}
 	}
 	f.handOver() // this sender has done enough for others
+}
+
+// chunkLength is how many of batch, at least one, are put into the network under one lock.
+func chunkLength(batch []outgoing) int {
+	weight := batch[0].weight
+	for n := 1; n < min(len(batch), sendChunk); n++ {
+		if weight += batch[n].weight; weight > chunkWeight {
+			return n
+		}
+	}
+	return min(len(batch), sendChunk)
 }
 
 // handOver lets another goroutine see to what ports have sent meanwhile.
@@ -196,10 +236,12 @@ func (f *Fabric) send(chunk []outgoing) (slow []outgoing) {
 	for i := range chunk {
 		if dst := f.addrs[chunk[i].dst]; dst != nil && f.unpreparedLocked(chunk[i].from.node, dst) {
 			slow = append(slow, chunk[i])
+			chunk[i].weight = 0 // sendSlow settles it
 			continue
 		}
 		f.sendLocked(chunk[i].from, &chunk[i].parsed, now)
 	}
+	f.settleLocked(chunk)
 	f.dispatchLocked()
 	f.wakeLocked()
 	return slow
@@ -213,8 +255,26 @@ func (f *Fabric) sendSlow(packets []outgoing) {
 	for i := range packets {
 		f.sendLocked(packets[i].from, &packets[i].parsed, now)
 	}
+	f.settleLocked(packets)
 	f.dispatchLocked()
 	f.wakeLocked()
+}
+
+// settleLocked makes room for more from the ports whose packets are in the network now, and counts what they lost
+// meanwhile. A port that has nothing waiting loses nothing, so that nothing stays uncounted.
+func (f *Fabric) settleLocked(packets []outgoing) {
+	f.outMu.Lock()
+	defer f.outMu.Unlock()
+	for i := range packets {
+		a := packets[i].from
+		a.waiting -= packets[i].weight
+		if a.refused == 0 {
+			continue
+		}
+		a.node.drops[link.DropOverload] += a.refused
+		f.totals.Drops[link.DropOverload] += a.refused
+		a.refused = 0
+	}
 }
 
 func (f *Fabric) sendLocked(a *Attachment, p *parsed, now link.Instant) {

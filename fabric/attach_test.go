@@ -124,7 +124,7 @@ func TestSlowPortsLosePackets(t *testing.T) {
 		}
 		l.send(0, ipv4(0, 1, 1500, 0))
 		<-port.entered
-		const packets = inboxLimit/1500 + 10
+		const packets = inboxLimit/(buffer2K+flightSize) + 10
 		for range packets {
 			l.send(0, ipv4(0, 1, 1500, 0))
 		}

@@ -115,7 +115,7 @@ func (c *clocked) Deliver(batch []Packet) {
 
 func benchmarkLateness(b *testing.B, busy int, work func(*line, *atomic.Bool)) {
 	clock := RealClock()
-	l := newLine(b, clock, 2, link.Params{Rate: trainRate, Delay: trainDelay, QueueLimit: 1 << 20})
+	l := newLine(b, clock, 3, link.Params{Rate: trainRate, Delay: trainDelay, QueueLimit: 1 << 20})
 	defer l.Close()
 	port := &clocked{clock: clock}
 	l.ends[1].Close()
@@ -150,15 +150,15 @@ func benchmarkLateness(b *testing.B, busy int, work func(*line, *atomic.Bool)) {
 	b.Log(l.Privileges())
 }
 
-// flood keeps a processor busy with forwarding: packets that no port takes.
+// flood keeps a processor busy with forwarding: packets that no port takes, from one that sends nothing else.
 func (l *line) flood(stop *atomic.Bool) {
-	packet := ipv4(0, 7, 100, 0)
+	packet := ipv4(2, 7, 100, 0)
 	batch := make([]Packet, sendChunk)
 	for !stop.Load() {
 		for i := range batch {
 			batch[i].Data = append(Alloc(0), packet...)
 		}
-		l.ends[0].Send(batch)
+		l.ends[2].Send(batch)
 	}
 }
 

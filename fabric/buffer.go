@@ -35,6 +35,13 @@ func Alloc(n int) []byte {
 	return make([]byte, n)
 }
 
+// flightSize is what a packet on a link takes beside its buffer, in bytes: its place in the queue, which grows by a
+// quarter at a time and may be half empty (TestMemoryOfAFlood measures it).
+const flightSize = 256
+
+// footprint is the memory that a packet takes while it waits, in bytes. That of a short one is a whole buffer.
+func footprint(data []byte) int { return cap(data) + flightSize }
+
 // Free gives a buffer back for reuse; nobody may use it afterwards. A slice that is not a whole buffer of
 // Alloc's is left to the garbage collector, so freeing any owned slice is safe.
 func Free(b []byte) {

@@ -6,14 +6,14 @@ import (
 	"meshsim/link"
 )
 
-// inboxLimit is how many bytes may wait for a port that does not keep up.
-const inboxLimit = 16 << 20
+// inboxLimit is how much may wait for a port that does not keep up, in bytes of memory.
+const inboxLimit = 32 << 20
 
 // inbox holds the packets that have arrived for a port and were not delivered yet.
 type inbox struct {
 	packets []Packet
 	spare   []Packet // the slice delivered last, for reuse
-	bytes   int
+	bytes   int      // of memory
 }
 
 func (b *inbox) take() []Packet {
@@ -39,12 +39,12 @@ func (f *Fabric) arrivedLocked(n *node, p flight) {
 		f.dropLocked(n, p.Data, link.DropPortClosed)
 		return
 	}
-	if a.inbox.bytes+len(p.Data) > inboxLimit {
+	if a.inbox.bytes+footprint(p.Data) > inboxLimit {
 		f.dropLocked(n, p.Data, link.DropPortFull)
 		return
 	}
 	a.inbox.packets = append(a.inbox.packets, p.Packet)
-	a.inbox.bytes += len(p.Data)
+	a.inbox.bytes += footprint(p.Data)
 	if !a.listed && !a.delivering {
 		a.listed = true
 		f.ready = append(f.ready, a)

@@ -15,8 +15,9 @@ type Config struct {
 	Seed   uint64       // of every link's random sequence
 	Clock  Clock        // nil: RealClock()
 	Logger *slog.Logger // nil: nothing is logged. Nothing is ever logged per packet.
-	// MaxInFlight bounds the bytes of all packets on links together; 0: 1 GiB. Only senders that flood long
-	// links reach it. What is beyond is dropped as [link.DropOverload].
+	// MaxInFlight bounds the memory of all packets on links together, in bytes; 0: 1 GiB. A packet takes 2.25 KiB,
+	// however short it is, and one beyond 2 KiB more. Only senders that flood long links reach the bound. What is
+	// beyond is dropped as [link.DropOverload].
 	MaxInFlight int
 }
 
@@ -39,7 +40,7 @@ type Fabric struct {
 	epoch   time.Time // the wall-clock time of instant 0
 	workers int       // 0: the scheduler delivers everything, in a fixed order
 
-	maxInFlight int // bytes
+	maxInFlight int // bytes of memory
 
 	started    chan struct{} // closed once privileges is set
 	privileges string
@@ -55,7 +56,7 @@ type Fabric struct {
 	router   Router
 	routes   uint64   // counts the routers, to tell which destinations the one in force has computed
 	due      schedule // directions with packets on their way
-	inFlight int      // bytes of the packets in due
+	inFlight int      // memory of the packets in due, in bytes
 	admitted uint64   // numbers packets in the order of their admission to links
 	wakeAt   link.Instant
 	ready    []*Attachment // ports with packets, not yet given to anybody

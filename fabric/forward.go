@@ -123,7 +123,7 @@ func (f *Fabric) admitLocked(d *direction, p *flight, now link.Instant) bool {
 
 // judgeLocked asks the shaper of d, unless there is no room for the packet anywhere.
 func (f *Fabric) judgeLocked(d *direction, p *flight, now link.Instant) link.Verdict {
-	if f.inFlight+len(p.Data) > f.maxInFlight {
+	if f.inFlight+footprint(p.Data) > f.maxInFlight {
 		return link.Verdict{Drop: link.DropOverload}
 	}
 	return d.shaper.Admit(now, len(p.Data))
@@ -140,7 +140,7 @@ func (f *Fabric) copyLocked(d *direction, p *flight, now, arrives link.Instant) 
 
 func (f *Fabric) flyLocked(d *direction, p flight, now, arrives link.Instant) {
 	f.admitted++
-	f.inFlight += len(p.Data)
+	f.inFlight += footprint(p.Data)
 	p.sent, p.arrives, p.order = now, arrives, f.admitted
 	f.due.add(d, p)
 }

@@ -52,7 +52,7 @@ func takeNext(t *rapid.T, s *schedule, want *[]flight) {
 
 func TestMemoryOnLinksIsBounded(t *testing.T) {
 	inLine(t, 2, link.Params{Delay: time.Hour}, func(t *testing.T, l *line) {
-		l.maxInFlight = 10_000
+		l.maxInFlight = 10 * (buffer2K + flightSize)
 		for range 12 {
 			l.send(0, ipv4(0, 1, 1000, 0))
 		}

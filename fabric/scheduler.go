@@ -2,8 +2,12 @@ package fabric
 
 import "meshsim/link"
 
-// turnLimit is how many packets the scheduler moves before it gives the lock back.
-const turnLimit = 64
+// turnLimit is how many packets the scheduler moves before it gives the lock back, and turnWeight how heavy the
+// superpackets among them may be: those that crossed a link whole may be cut before the next.
+const (
+	turnLimit  = 64
+	turnWeight = 2 * chunkWeight
+)
 
 // schedule is the scheduler's goroutine: it takes packets off links when they arrive.
 func (f *Fabric) schedule() {
@@ -42,12 +46,17 @@ func (f *Fabric) turn() (until link.Instant, ok bool) {
 	return f.wakeAt, true
 }
 
-// moveLocked takes packets that have arrived off their links, up to turnLimit of them, and forwards them.
+// moveLocked takes packets that have arrived off their links, up to turnLimit of them, and forwards them. It returns how
+// many, and turnLimit where there may be more.
 //
 // A packet is forwarded at the time at which it should have arrived, not the time at which the scheduler got
 // around to it: being late on one hop does not add to being late on the next.
 func (f *Fabric) moveLocked() int {
+	weight := 0
 	for moved := range turnLimit {
+		if weight > turnWeight {
+			break
+		}
 		now := f.clock.Now()
 		if f.due.next() > now {
 			return moved
@@ -56,7 +65,10 @@ func (f *Fabric) moveLocked() int {
 			continue // the lock was given up: look again
 		}
 		d, p := f.due.take()
-		f.inFlight -= len(p.Data)
+		if p.super() {
+			weight += p.weight()
+		}
+		f.inFlight -= footprint(p.Data)
 		d.counters.arrived(p.sent, p.arrives, now)
 		f.totals.Lateness.add(now.Sub(p.arrives))
 		p.Hops++
