@@ -192,13 +192,20 @@ func writeFrame(ctx context.Context, conn *websocket.Conn, frame Frame) error {
 }
 
 func writeText(ctx context.Context, conn *websocket.Conn, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	return conn.Write(ctx, websocket.MessageText, text)
+	return write(ctx, conn, websocket.MessageText, text)
 }
 
+// write outlasts ctx, after whose end the connection is cut in time: giving up a write would cut it at once, and the reader
+// would not be told why.
+func write(ctx context.Context, conn *websocket.Conn, kind websocket.MessageType, data []byte) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	return conn.Write(ctx, kind, data)
+}
+
+// ping outlasts ctx, as write does.
 func ping(ctx context.Context, conn *websocket.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, pingInterval)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingInterval)
 	defer cancel()
 	return conn.Ping(ctx)
 }

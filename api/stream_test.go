@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -266,6 +268,34 @@ func TestReadersAreToldOfTheEnd(t *testing.T) {
 		if websocket.CloseStatus(err) != websocket.StatusGoingAway {
 			t.Errorf("ended with %v", err)
 		}
+	}
+}
+
+// What is being written when the end comes is written, and the reader is told of the end after it.
+func TestLastWordsAreHeard(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, ctx, cancel, err := upgrade(w, r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		cancel()
+		if err := writeText(ctx, conn, []byte("the last words")); err != nil {
+			t.Error(err)
+		}
+		hangUp(conn, r.Context(), cancel, errEnding)
+	}))
+	defer server.Close()
+	conn, _, err := websocket.Dial(t.Context(), "ws://"+server.Listener.Addr().String(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	if _, text, err := conn.Read(t.Context()); string(text) != "the last words" {
+		t.Errorf("read %q, %v", text, err)
+	}
+	if _, _, err := conn.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("ended with %v", err)
 	}
 }
 

@@ -147,6 +147,7 @@ func (t *terminal) serve(ctx context.Context, host node.ShellHost, size node.Ter
 	t.cut = cut
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	context.AfterFunc(ctx, func() { time.AfterFunc(closeTimeout, cut) })
 	shell, err := host.OpenShell(ctx, size)
 	if err != nil {
 		return err
@@ -157,7 +158,7 @@ func (t *terminal) serve(ctx context.Context, host node.ShellHost, size node.Ter
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := shell.Read(buffer)
-		if n > 0 && t.show(ctx, buffer[:n]) != nil {
+		if n > 0 && write(ctx, t.conn, websocket.MessageBinary, buffer[:n]) != nil {
 			end(errReaderGone)
 			return context.Cause(ctx)
 		}
@@ -219,18 +220,11 @@ func (t *terminal) keepAlive(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-func (t *terminal) show(ctx context.Context, output []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	return t.conn.Write(ctx, websocket.MessageBinary, output)
-}
-
-// close tells the reader why, if it is there, and waits for the goroutines.
+// close tells the reader why, if it is there, and waits for the goroutines. It comes after serve, which lets the connection
+// be cut in time.
 func (t *terminal) close(why error) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	cutting := time.AfterFunc(closeTimeout, t.cut)
-	defer cutting.Stop()
 	if encoded, err := marshalLine(TerminalEnd{End: why.Error()}); err == nil {
 		_ = t.conn.Write(ctx, websocket.MessageText, encoded)
 	}
