@@ -145,12 +145,22 @@ func (o *order) config() *container.Config {
 	return c
 }
 
+// processesLimit bounds the processes and threads of a container, beyond what any homeserver with workers has. A kernel that
+// cannot count them has the engine warn.
+const processesLimit = 4096
+
+// boundedLog is kept by the engine in files that can be read back, whatever its own default is, and takes 20 MB at most.
+var boundedLog = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "2"}}
+
 func (o *order) hostConfig() *container.HostConfig {
+	processes := int64(processesLimit)
 	h := &container.HostConfig{
 		NetworkMode: "none",
 		DNS:         []netip.Addr{resolverAddress.Addr()},
 		Mounts:      append([]mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}}, o.mounts...),
+		LogConfig:   boundedLog,
 	}
+	h.PidsLimit = &processes
 	if o.seccomp != "" {
 		h.SecurityOpt = []string{"seccomp=" + o.seccomp}
 	}
