@@ -3,8 +3,10 @@
 package docker
 
 import (
+	"strings"
 	"testing"
 
+	"meshsim/node"
 	"meshsim/node/docker/enginetest"
 )
 
@@ -37,5 +39,16 @@ func TestContainersAreAskedForBare(t *testing.T) {
 				t.Errorf("its processes are bounded by %v", h.PidsLimit)
 			}
 		})
+	}
+}
+
+// A preset may say itself that its homeserver ignores the proxy.
+func TestPresetSaysThatItIgnoresTheProxy(t *testing.T) {
+	d, _ := standInDriver(t, &enginetest.Engine{})
+	d.cfg.Preset.IgnoresProxy = true
+	n := launched(t, d)
+	<-n.done
+	if mode, unseen := n.Gateway(); mode != node.Observed || !strings.HasPrefix(unseen, "This server does not use the mesh's proxy") {
+		t.Errorf("its gateway is %s: %q", mode, unseen)
 	}
 }

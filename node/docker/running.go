@@ -51,6 +51,8 @@ var (
 	_ node.Node      = (*running)(nil)
 	_ node.Pauser    = (*running)(nil)
 	_ node.Gatewayed = (*running)(nil)
+
+	_ node.GatewayWatcher = (*running)(nil)
 )
 
 // run makes a container, puts it into the mesh and returns when it answers.
