@@ -61,7 +61,7 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case isA[*badValueError](err), isA[*talk.RateError](err), isA[*gateway.RateError](err):
 		return http.StatusUnprocessableEntity
-	case isA[*talk.UnavailableError](err), isA[*notRunningError](err), isA[*notSupportedError](err):
+	case isA[*talk.UnavailableError](err), isA[*notRunningError](err), isA[*notSupportedError](err), isA[*noLogError](err):
 		return http.StatusConflict
 	case isA[*busyError](err):
 		return http.StatusTooManyRequests

@@ -42,7 +42,8 @@ func (v *v1) registerTools(api huma.API) {
 	v.registerAction(api, "kill", "End a server's process as kill -9 does; it fails and can be started again with its data", (*mesh.Mesh).Kill)
 	huma.Register(api, operation("get-usage", http.MethodGet, "/servers/{id}/usage", tag, "What a server uses of the machine", ""), v.usage)
 	huma.Register(api, streaming[LogLine](api, operation("follow-log", http.MethodGet, "/servers/{id}/log", tag, "The log of a server",
-		"Lines of JSON, one for each line of the log. A server in a container gives it while it is being started; one that failed gives its last words. "+
+		"Lines of JSON, one for each line of the log. A server in a container gives it while it is being started; one that has stopped or failed "+
+			"gives its last lines, of a container up to 200, until it is started again. "+
 			"A reader that falls far behind misses lines of an embedded server.")), v.followLog)
 	v.registerProbes(api)
 	v.registerPeers(api)
@@ -79,6 +80,16 @@ type notRunningError struct {
 
 func (e *notRunningError) Error() string {
 	return fmt.Sprintf("server %s is %s: it must run for this", e.server, e.state)
+}
+
+// noLogError is returned where nothing is kept of the log of a server that has ended.
+type noLogError struct {
+	server string
+	state  mesh.State
+}
+
+func (e *noLogError) Error() string {
+	return fmt.Sprintf("server %s is %s and has no log: nothing that it wrote is kept; start it to read what it writes", e.server, e.state)
 }
 
 // busyError is returned where as much goes on as is allowed.
@@ -142,7 +153,8 @@ func (v *v1) followLog(_ context.Context, in *logGet) (*huma.StreamResponse, err
 	})
 }
 
-// logOf returns the log of a server that runs or is being started, be it without a word yet, or the last words of one that failed.
+// logOf returns the log of a server that runs or is being started, be it without a word yet, or the last words of one that has
+// stopped or failed.
 func (v *v1) logOf(server *mesh.Server) (node.LogReader, error) {
 	reader, err := power[node.LogReader](v, server.ID, "log")
 	if !isA[*notRunningError](err) {
@@ -151,8 +163,11 @@ func (v *v1) logOf(server *mesh.Server) (node.LogReader, error) {
 	switch server.State {
 	case mesh.Added, mesh.Starting:
 		return &startingLog{mesh: v.mesh, id: server.ID}, nil
-	case mesh.Failed:
-		return lastWords(server.LogTail), nil
+	case mesh.Stopped, mesh.Failed:
+		if last, ok := v.mesh.LastLog(server.ID); ok {
+			return last, nil
+		}
+		return nil, &noLogError{server: server.Name, state: server.State}
 	}
 	return nil, err
 }
@@ -181,7 +196,10 @@ func (s *startingLog) ReadLog(ctx context.Context, lines int, follow bool, each 
 		case !ok || runs || !follow:
 			return nil
 		case server.State == mesh.Failed:
-			return lastWords(server.LogTail).ReadLog(ctx, lines, follow, each)
+			if last, ok := s.mesh.LastLog(s.id); ok {
+				return last.ReadLog(ctx, lines, follow, each)
+			}
+			return nil
 		case server.State != mesh.Added && server.State != mesh.Starting && server.State != mesh.Running:
 			return nil
 		}
@@ -191,19 +209,6 @@ func (s *startingLog) ReadLog(ctx context.Context, lines int, follow bool, each 
 			return nil
 		}
 	}
-}
-
-// lastWords is the log of a server that failed.
-type lastWords []string
-
-// ReadLog implements node.LogReader.
-func (w lastWords) ReadLog(_ context.Context, lines int, _ bool, each func(string) error) error {
-	for _, line := range w[max(0, len(w)-lines):] {
-		if err := each(line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // maxStreams bounds how many readers there are of logs, pings and traces together.

@@ -61,7 +61,12 @@ func (d *ableDriver) StartingLog(int) (node.LogReader, bool) {
 	if d.mute.Add(-1) >= 0 {
 		return nil, false
 	}
-	return lastWords{"zero", "it begins"}, true
+	return node.LastWords{"zero", "it begins"}, true
+}
+
+// LastLog implements node.LogKeeper.
+func (d *ableDriver) LastLog(int) (node.LogReader, bool) {
+	return node.LastWords{"one", "two", "it ends"}, true
 }
 
 type ableNode struct {
@@ -214,7 +219,7 @@ func TestToolsOfServers(t *testing.T) {
 	for s := (Server{}); s.State != "failed"; h.must("GET", "/api/v1/servers/0", "", &s) {
 	}
 	_, log = h.request("GET", "/api/v1/servers/0/log?lines=1&follow=true", "")
-	if log != `{"line":"two"}`+"\n" {
+	if log != `{"line":"it ends"}`+"\n" {
 		t.Errorf("the log of a failed server is %s", log)
 	}
 	for _, c := range []struct {
@@ -246,6 +251,35 @@ func TestToolsOfServers(t *testing.T) {
 	h.must("POST", "/api/v1/servers/0/restart", "", nil)
 	if _, err := h.mesh.WaitRunning(t.Context(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a server wrote last can be read once it is stopped, until it is started again; where nothing is kept that is said.
+func TestLogOfAServerThatStopped(t *testing.T) {
+	h := newToolHarness(t, 1)
+	for id := range 2 {
+		h.must("POST", fmt.Sprintf("/api/v1/servers/%d/stop", id), "", nil)
+		for s := (Server{}); s.State != "stopped"; h.must("GET", fmt.Sprintf("/api/v1/servers/%d", id), "", &s) {
+		}
+	}
+	const path = "/api/v1/servers/0/log?lines=1&follow=true"
+	if status, log := h.request("GET", path, ""); status != http.StatusOK || log != `{"line":"it ends"}`+"\n" {
+		t.Errorf("answered %d: %s", status, log)
+	}
+	const want = "server hs1 is stopped and has no log: nothing that it wrote is kept; start it to read what it writes"
+	if status, answer := h.request("GET", "/api/v1/servers/1/log", ""); status != http.StatusConflict || !strings.Contains(answer, want) {
+		t.Errorf("where nothing is kept, answered %d: %s", status, answer)
+	}
+	h.must("POST", "/api/v1/servers/0/start", "", nil)
+	if _, err := h.mesh.WaitRunning(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, log := h.request("GET", "/api/v1/servers/0/log", ""); log != `{"line":"it has begun"}`+"\n" {
+		t.Errorf("started again, the log is %s", log)
+	}
+	h.must("DELETE", "/api/v1/servers/0", "", nil)
+	if status, answer := h.request("GET", path, ""); status != http.StatusConflict || !strings.Contains(answer, "it must run for this") {
+		t.Errorf("removed, answered %d: %s", status, answer)
 	}
 }
 

@@ -14,16 +14,20 @@ import (
 // /send may say why it took none.
 const maxLearned = 1 << 20
 
-// observeHandler wraps the homeserver's handler: it learns room versions from what passes and, where it is asked to,
-// reports events as received once the homeserver has accepted them.
+// observeHandler wraps the homeserver's handler: it learns room versions from what passes, notices what has passed its sender's
+// gateway by and, where it is asked to, reports events as received once the homeserver has accepted them.
 func (g *Gateway) observeHandler(h http.Handler) http.Handler {
+	received := h
+	if g.cfg.ReportReceived {
+		received = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { g.reportReceived(w, req, h) })
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		name, args := endpoint(req.URL)
 		switch {
 		case name == "make_join" && len(args) > 0:
 			g.learnFromAnswer(w, req, h, args[0])
-		case g.cfg.ReportReceived && carries(req.Method, req.URL):
-			g.reportReceived(w, req, h)
+		case carries(req.Method, req.URL):
+			g.watchOrigin(w, req, received)
 		default:
 			h.ServeHTTP(w, req)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func TestOrigin(t *testing.T) {
@@ -27,6 +28,60 @@ func TestOrigin(t *testing.T) {
 				t.Errorf("origin %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// That a homeserver sends events past its gateway is noticed where they are received: not by what carries none, nor what the
+// receiver refuses, and never where some have passed.
+func TestBypassIsNoticed(t *testing.T) {
+	const send = "/_matrix/federation/v1/send/1"
+	for _, c := range []struct {
+		slug, method, path, from string
+		status                   int
+		through                  bool
+		noticed                  bool
+	}{
+		{slug: "events", method: "PUT", path: send, from: "hs0", status: 200, noticed: true},
+		{slug: "join", method: "PUT", path: "/_matrix/federation/v2/send_join/!r/$e", from: "hs0", status: 200, noticed: true},
+		{slug: "refused", method: "PUT", path: send, from: "hs0", status: 401},
+		{slug: "others", method: "PUT", path: send, from: "hs2", status: 200},
+		{slug: "nobody", method: "PUT", path: send, status: 200},
+		{slug: "passed-before", method: "PUT", path: send, from: "hs0", status: 200, through: true},
+		{slug: "keys", method: "GET", path: "/_matrix/key/v2/server", status: 200},
+		{slug: "well-known", method: "GET", path: "/.well-known/matrix/server", status: 200},
+		{slug: "question", method: "GET", path: "/_matrix/federation/v1/event/$e", from: "hs0", status: 200},
+	} {
+		for _, reports := range []bool{false, true} {
+			t.Run(fmt.Sprint(c.slug, "-", reports), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					h := func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(c.status) }
+					sender, stop := w.gateway(0, nil)
+					defer stop()
+					receiver, stopPeer := w.gateway(1, h, func(cfg *Config) { cfg.ReportReceived = reports })
+					defer stopPeer()
+					if c.through {
+						if _, err := sendTxn(t, sender, "hs1", "t"); err != nil {
+							t.Fatal(err)
+						}
+					}
+					req := httptest.NewRequest(c.method, c.path, strings.NewReader("{}"))
+					if c.from != "" {
+						req.Header.Set("Authorization", `X-Matrix origin="`+c.from+`",key="ed25519:1",sig="x"`)
+					}
+					receiver.observeHandler(http.HandlerFunc(h)).ServeHTTP(httptest.NewRecorder(), req)
+					noticed := false
+					select {
+					case <-sender.Bypassed():
+						noticed = true
+					default:
+					}
+					if noticed != c.noticed {
+						t.Errorf("noticed: %v, want %v", noticed, c.noticed)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -109,6 +109,7 @@ func (r *relay) request(w waiting, pending chan<- waiting, over <-chan struct{})
 		return err
 	}
 	defer body.release()
+	r.g.passes(w.req)
 	if body.rest == nil {
 		path, _ := r.g.cfg.Directory.Path(r.peer)
 		w.seen = r.g.observeRequest(w.req, body.kept, r.name, r.peer, path)

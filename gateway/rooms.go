@@ -13,8 +13,10 @@ import (
 
 // Rooms is what gateways know of rooms: the version of each, which an event's id depends on, and the events seen
 // last. It is shared by the gateways of a process, so that an event sent to a hundred servers is parsed and hashed
-// once. It is safe for concurrent use.
+// once; and how events leave each server. It is safe for concurrent use.
 type Rooms struct {
+	departures departures
+
 	mu       sync.Mutex // guards what follows
 	versions versions
 	earlier  versions // not used since versions was begun

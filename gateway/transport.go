@@ -55,6 +55,7 @@ func (g *Gateway) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, &Error{Stage: StageName, To: name}
 	}
+	g.passes(req)
 	path, ok := g.cfg.Directory.Path(peer.ID)
 	seen := g.observeRequest(req, body, name, peer.ID, path)
 	if !ok {

@@ -83,7 +83,7 @@ func (d *fakeDriver) Start(ctx context.Context, spec node.Spec, mesh node.Networ
 			return nil, err
 		}
 	}
-	n := &fakeNode{driver: d, id: spec.ID, done: make(chan struct{})}
+	n := &fakeNode{driver: d, id: spec.ID, done: make(chan struct{}), changed: make(chan struct{})}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.nodes[spec.ID] = n
@@ -134,7 +134,22 @@ type fakeNode struct {
 	done   chan struct{}
 	err    error
 	frozen atomic.Bool
+
+	changed chan struct{} // closed when something is no longer seen
 }
+
+// Gateway implements node.Gatewayed.
+func (n *fakeNode) Gateway() (node.GatewayMode, string) {
+	select {
+	case <-n.changed:
+		return node.Observed, "Something is not seen."
+	default:
+		return node.Observed, ""
+	}
+}
+
+// GatewayChanged implements node.GatewayWatcher.
+func (n *fakeNode) GatewayChanged() <-chan struct{} { return n.changed }
 
 func (n *fakeNode) end(err error) {
 	n.once.Do(func() {

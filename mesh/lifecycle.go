@@ -131,7 +131,11 @@ func (o *owner) started(s *server, n node.Node, err error) {
 	o.nodes.Store(s.ID, n)
 	o.setState(s, Running)
 	s.Gateway, s.Unseen = gatewayOf(n)
-	o.watch(s)
+	var changed <-chan struct{}
+	if w, ok := n.(node.GatewayWatcher); ok {
+		changed = w.GatewayChanged()
+	}
+	o.watch(s, changed)
 }
 
 // gatewayOf says what stands between a server and the mesh, and what is therefore not seen.
@@ -142,16 +146,28 @@ func gatewayOf(n node.Node) (mode node.GatewayMode, unseen string) {
 	return node.Observed, ""
 }
 
-// watch reports when a server dies by itself.
-func (o *owner) watch(s *server) {
+// watch reports when a server dies by itself, and once when what is not seen of it has changed.
+func (o *owner) watch(s *server, changed <-chan struct{}) {
 	n, halt := s.node, s.halt
 	o.beside(func() report {
 		select {
+		case <-changed:
+			return func(o *owner) { o.gatewayChanged(s, n) }
 		case <-n.Done():
 		case <-halt:
 		}
 		return func(o *owner) { o.died(s, n) }
 	})
+}
+
+// gatewayChanged notes what is not seen of a server that runs, and watches on.
+func (o *owner) gatewayChanged(s *server, n node.Node) {
+	if s.node != n {
+		return
+	}
+	s.Gateway, s.Unseen = gatewayOf(n)
+	o.touch(s)
+	o.watch(s, nil)
 }
 
 // died ends a server that was not told to stop.

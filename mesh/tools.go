@@ -29,6 +29,20 @@ func (m *Mesh) StartingLog(id int) (node.LogReader, bool) {
 	return watcher.StartingLog(id)
 }
 
+// LastLog returns the end of the log of a server that has stopped or failed, and false for any other, and where nothing of it is kept.
+func (m *Mesh) LastLog(id int) (node.LogReader, bool) {
+	s, ok := m.Snapshot().Server(id)
+	if !ok || s.State != Stopped && s.State != Failed {
+		return nil, false
+	}
+	if keeper, ok := m.drivers[s.Kind].(node.LogKeeper); ok {
+		if log, ok := keeper.LastLog(id); ok {
+			return log, true
+		}
+	}
+	return node.LastWords(s.LogTail), len(s.LogTail) > 0
+}
+
 // Restart stops a server and starts it again with its data; one that is stopped or failed is only started. It returns when
 // the server is stopping, or starting.
 func (m *Mesh) Restart(ctx context.Context, id int) error {

@@ -18,3 +18,9 @@ type Gatewayed interface {
 	// Gateway returns the mode, and in a sentence what is not observable; empty where all is.
 	Gateway() (mode GatewayMode, unseen string)
 }
+
+// GatewayWatcher is a Gatewayed of which more may turn out not to be observable while it runs.
+type GatewayWatcher interface {
+	// GatewayChanged is closed when what Gateway returns has changed; nil where it never does.
+	GatewayChanged() <-chan struct{}
+}

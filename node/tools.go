@@ -33,6 +33,26 @@ type StartWatcher interface {
 	StartingLog(id int) (LogReader, bool)
 }
 
+// LogKeeper is a Driver that keeps what its servers wrote last.
+type LogKeeper interface {
+	// LastLog is the end of the log of the server with an id from when its run has ended until it is started again, and false
+	// where nothing of that is kept.
+	LastLog(id int) (LogReader, bool)
+}
+
+// LastWords are the last lines of a log that has ended, oldest first. They implement LogReader.
+type LastWords []string
+
+// ReadLog implements LogReader.
+func (w LastWords) ReadLog(_ context.Context, lines int, _ bool, each func(string) error) error {
+	for _, line := range w[max(0, len(w)-lines):] {
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // MaxLogLine bounds a line of ReadLog, in bytes.
 const MaxLogLine = 16 << 10
 

@@ -60,6 +60,7 @@ func TestCommandsForARunningMesh(t *testing.T) {
 		{"pause --no-wait hs1", `^$`},
 		{"restart hs2", `^hs2 runs\n$`},
 		{"stop hs2", `^hs2 is stopped\n$`},
+		{"logs -n 1 hs2", `^\d\d:\d\d:\d\d\.\d+ stopped\n$`},
 		{"start hs2", `^hs2 runs\n$`},
 	} {
 		out, err := p.remotely(strings.Fields(c.args)...)

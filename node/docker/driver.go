@@ -257,7 +257,7 @@ func startError(spec node.Spec, err error) error {
 // errClosed is returned by Start after Close.
 var errClosed = errors.New("the driver of containers is closed")
 
-// resident returns what is remembered of the server with the id of spec.
+// resident returns what is remembered of the server with the id of spec, which is about to be started.
 func (d *Driver) resident(spec node.Spec) (*resident, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -269,6 +269,7 @@ func (d *Driver) resident(spec node.Spec) (*resident, error) {
 		r = newResident(spec, d.prefix+spec.Name)
 		d.residents[spec.ID] = r
 	}
+	r.log = nil
 	return r, nil
 }
 

@@ -145,12 +145,22 @@ func (o *order) config() *container.Config {
 	return c
 }
 
+// processesLimit bounds the processes and threads of a container, beyond what any homeserver with workers has. A kernel that
+// cannot count them has the engine warn.
+const processesLimit = 4096
+
+// boundedLog is kept by the engine in files that can be read back, whatever its own default is, and takes 20 MB at most.
+var boundedLog = container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "2"}}
+
 func (o *order) hostConfig() *container.HostConfig {
+	processes := int64(processesLimit)
 	h := &container.HostConfig{
 		NetworkMode: "none",
 		DNS:         []netip.Addr{resolverAddress.Addr()},
 		Mounts:      append([]mount.Mount{{Type: mount.TypeVolume, Source: o.name, Target: o.data}}, o.mounts...),
+		LogConfig:   boundedLog,
 	}
+	h.PidsLimit = &processes
 	if o.seccomp != "" {
 		h.SecurityOpt = []string{"seccomp=" + o.seccomp}
 	}
@@ -259,16 +269,19 @@ func (e *engine) askAgain(ctx context.Context, id string, cause error) (end endi
 	}
 }
 
-// Of a server's last lines so many are kept when it fails, and so many bytes of them in all.
-const (
-	logTailLines = 20
-	logTailSize  = 2 * node.MaxLogLine
+// tailBounds are of how many last lines of a log are taken, and how many bytes in all.
+type tailBounds struct{ lines, size int }
+
+// What is kept of a log: for who asks once the server has ended, and of that what is told to everybody where it failed.
+var (
+	keptLog = tailBounds{lines: 200, size: 8 * node.MaxLogLine}
+	toldLog = tailBounds{lines: 20, size: 2 * node.MaxLogLine}
 )
 
 // logTail returns the last lines that a container has written, oldest first, as far as they are to be had.
 func (e *engine) logTail(ctx context.Context, id string) []string {
 	logs, err := e.api.ContainerLogs(ctx, id, client.ContainerLogsOptions{
-		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(logTailLines),
+		ShowStdout: true, ShowStderr: true, Tail: fmt.Sprint(keptLog.lines),
 	})
 	if err != nil {
 		return nil
@@ -283,13 +296,13 @@ func (e *engine) logTail(ctx context.Context, id string) []string {
 	}}
 	_, _ = stdcopy.StdCopy(&split, &split, logs) // what came before an error is better than nothing
 	_ = split.end()
-	return lastLines(lines)
+	return keptLog.of(lines)
 }
 
-// lastLines are the last ones that are few and short enough in all to be kept.
-func lastLines(lines []string) []string {
+// of are the last lines that are few and short enough in all.
+func (b tailBounds) of(lines []string) []string {
 	size, first := 0, len(lines)
-	for first > max(0, len(lines)-logTailLines) && size+len(lines[first-1]) <= logTailSize {
+	for first > max(0, len(lines)-b.lines) && size+len(lines[first-1]) <= b.size {
 		first--
 		size += len(lines[first])
 	}

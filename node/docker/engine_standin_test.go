@@ -129,6 +129,52 @@ func TestCloseWaitsForLaunches(t *testing.T) {
 	}
 }
 
+// What a server wrote last is kept with it until it is started again, however its run ends.
+func TestLastLogIsKept(t *testing.T) {
+	for slug, end := range map[string]func(*running, chan struct{}) error{
+		"died":      func(_ *running, container chan struct{}) error { close(container); return nil },
+		"stopped":   func(n *running, container chan struct{}) error { close(container); return n.Stop(t.Context()) },
+		"not-asked": func(n *running, _ chan struct{}) error { return n.Stop(t.Context()) }, // the stand-in cannot stop
+		"not-begun": func(n *running, _ chan struct{}) error { _ = n.giveUp(errors.New("it did not answer")); return nil },
+	} {
+		t.Run(slug, func(t *testing.T) {
+			var written strings.Builder
+			for i := range 2 * keptLog.lines {
+				fmt.Fprintln(&written, "line", i)
+			}
+			container := make(chan struct{})
+			d, _ := standInDriver(t, &enginetest.Engine{Running: container, Log: written.String()})
+			n := launched(t, d)
+			if _, ok := d.LastLog(0); ok {
+				t.Error("there is a last log of a server that runs")
+			}
+			if err := end(n, container); err != nil {
+				t.Error(err)
+			}
+			<-n.done
+			last, ok := d.LastLog(0)
+			if !ok {
+				t.Fatal("nothing is kept")
+			}
+			var got []string
+			err := last.ReadLog(t.Context(), 1000, true, func(line string) error { got = append(got, line); return nil })
+			if err != nil || len(got) != 200 || got[199] != "line 399" {
+				t.Errorf("%v, and %d lines", err, len(got))
+			}
+			var died *node.StartError
+			if errors.As(n.Err(), &died) && len(died.LogTail) != 20 {
+				t.Errorf("%d lines are told of its end", len(died.LogTail))
+			}
+			if _, err := d.resident(node.Spec{Name: "hs0"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := d.LastLog(0); ok {
+				t.Error("it is kept though the server starts again")
+			}
+		})
+	}
+}
+
 // A log's end has no empty lines, none that is too long, and not too much in all.
 func TestLogTailIsShort(t *testing.T) {
 	long := strings.Repeat("x", 3*node.MaxLogLine)
@@ -148,7 +194,7 @@ func TestLogTailIsShort(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := d.engine.logTail(t.Context(), id); !slices.Equal(got, c.want) {
+			if got := toldLog.of(d.engine.logTail(t.Context(), id)); !slices.Equal(got, c.want) {
 				t.Errorf("%d lines of %d bytes", len(got), len(fmt.Sprint(got)))
 			}
 		})

@@ -169,6 +169,9 @@ func oneConnectionForOne(t *testing.T, p *pair) {
 		}
 	}
 	say("the connections are there, says ")
+	if mode, unseen := p.nodes[0].(node.Gatewayed).Gateway(); mode != node.Observed || unseen != "" {
+		t.Errorf("its gateway is %s, and %q", mode, unseen)
+	}
 	var captured bytes.Buffer
 	capture, err := p.mesh.Fabric.Capture(&captured, fabric.OfNode(node.FabricNode(0)))
 	if err != nil {
@@ -222,16 +225,13 @@ func requestsByConnection(t *testing.T, captured io.Reader) (packets [2]map[stri
 }
 
 // A homeserver that does not take the proxy federates all the same. What it sends is seen where it is received, and that this
-// is all is said.
+// is all is said: as soon as it is noticed, though its preset says nothing.
 func TestServerThatIgnoresTheProxy(t *testing.T) {
 	p := newPairWith(t, func(c *docker.Config) {
-		c.Preset.IgnoresProxy = true
 		c.Options.Environment = []string{"https_proxy=", "HTTPS_PROXY="}
 	})
-	mode, unseen := p.nodes[0].(node.Gatewayed).Gateway()
-	const want = "This server does not use the mesh's proxy: the events that it sends are seen only where they are received, "
-	if mode != node.Observed || !strings.HasPrefix(unseen, want) {
-		t.Errorf("its gateway is %s: %q, want %q", mode, unseen, want)
+	if mode, unseen := p.nodes[0].(node.Gatewayed).Gateway(); mode != node.Observed || unseen != "" {
+		t.Errorf("its gateway is %s: %q before it has sent anything", mode, unseen)
 	}
 	for host, c := range p.clients {
 		guest := p.clients[1-host]
@@ -249,6 +249,15 @@ func TestServerThatIgnoresTheProxy(t *testing.T) {
 		})
 		if sent, ok := p.seen.sending(hidden, 0, 1); ok {
 			t.Errorf("it was seen where it was sent: %+v", sent)
+		}
+		select {
+		case <-p.nodes[0].(node.GatewayWatcher).GatewayChanged():
+		case <-time.After(patience):
+			t.Fatal("it was not noticed")
+		}
+		const want = "This server does not use the mesh's proxy: the events that it sends are seen only where they are received, "
+		if mode, unseen := p.nodes[0].(node.Gatewayed).Gateway(); mode != node.Observed || !strings.HasPrefix(unseen, want) {
+			t.Errorf("its gateway is %s: %q, want %q", mode, unseen, want)
 		}
 	}
 }

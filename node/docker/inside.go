@@ -231,11 +231,29 @@ func (n *running) Gateway() (mode node.GatewayMode, unseen string) {
 	case mode == node.PassThrough:
 		unseen = "This server's connections pass its gateway unopened: none of its events is seen, neither sent nor received, " +
 			"only its packets and the connections that fail. Choose --gateway observed to see them."
-	case preset.IgnoresProxy:
+	case preset.IgnoresProxy || n.bypassed():
 		unseen = "This server does not use the mesh's proxy: the events that it sends are seen only where they are received, " +
 			"and not at all where that is a server without a gateway."
 	}
 	return mode, unseen
+}
+
+// GatewayChanged implements node.GatewayWatcher.
+func (n *running) GatewayChanged() <-chan struct{} {
+	if n.gateway == nil {
+		return nil
+	}
+	return n.gateway.Bypassed()
+}
+
+// bypassed tells whether the homeserver was noticed not to use the proxy.
+func (n *running) bypassed() bool {
+	select {
+	case <-n.GatewayChanged():
+		return true
+	default:
+		return false
+	}
 }
 
 // release ends what this process does in the namespace, and takes the server out of the mesh.

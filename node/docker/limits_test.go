@@ -12,7 +12,7 @@ import (
 	"meshsim/node/nodetest"
 )
 
-// The engine is told of the limits of memory and processors.
+// A container starts with the limits that its user wants of memory and processors, and with ours of processes and of its log.
 func TestLimits(t *testing.T) {
 	m := nodetest.NewMesh(t, fabric.RealClock(), 1)
 	cfg := config(t, m, discard{})
@@ -25,11 +25,12 @@ func TestLimits(t *testing.T) {
 		t.FailNow()
 	}
 	id := strings.Fields(kept(t, spec.Name))[0]
-	out, err := exec.Command("docker", "inspect", "--format", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}", id).Output()
+	out, err := exec.Command("docker", "inspect", "--format",
+		"{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Config}}", id).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.TrimSpace(string(out)); got != "314572800 500000000" {
+	if got := strings.TrimSpace(string(out)); got != "314572800 500000000 4096 json-file map[max-file:2 max-size:10m]" {
 		t.Errorf("limits %s", got)
 	}
 }

@@ -77,7 +77,10 @@ func startCluster(t testing.TB, access ...string) *cluster {
 			t.Fatal(err)
 		}
 	}
-	server := command("postgres", "-D", data, "-k", directory, "-c", "listen_addresses=", "-c", "fsync=off")
+	if err := os.WriteFile(filepath.Join(data, "postgresql.auto.conf"), []byte("fsync = off\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	server := command("postgres", "-D", data, "-k", directory, "-c", "listen_addresses=")
 	log, err := os.Create(filepath.Join(directory, "log"))
 	if err != nil {
 		t.Fatal(err)

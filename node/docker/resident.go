@@ -20,6 +20,7 @@ type resident struct {
 	// What follows changes; the driver's calls for one server do not overlap.
 	account  bool      // it was made
 	database *Database // its own on the shared Postgres; nil where it has none
+	log      []string  // the end of what its last run wrote; Driver.mu guards it
 }
 
 // signingKeyID names the one signing key that a server has.

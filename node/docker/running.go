@@ -51,6 +51,8 @@ var (
 	_ node.Node      = (*running)(nil)
 	_ node.Pauser    = (*running)(nil)
 	_ node.Gatewayed = (*running)(nil)
+
+	_ node.GatewayWatcher = (*running)(nil)
 )
 
 // run makes a container, puts it into the mesh and returns when it answers.
@@ -222,8 +224,6 @@ func (n *running) orDied(err error) error {
 
 // giveUp ends a run that could not begin, and says what the homeserver said last.
 func (n *running) giveUp(cause error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
-	defer cancel()
 	var died *node.StartError
 	if errors.As(cause, &died) { // by itself; its last words are known
 		<-n.done
@@ -231,7 +231,7 @@ func (n *running) giveUp(cause error) error {
 	}
 	failed := &node.StartError{
 		Reason:  fmt.Sprintf("%s could not be started: %v", n.resident.spec.Name, cause),
-		LogTail: n.driver.engine.logTail(ctx, n.container),
+		LogTail: toldLog.of(n.keepLog()),
 	}
 	if err := n.kill(); err != nil {
 		failed.Reason += fmt.Sprintf(" (and %v)", err)
@@ -244,10 +244,8 @@ func (n *running) watch() {
 	defer close(n.done)
 	engine := n.driver.engine
 	end := engine.wait(n.driver.ctx, n.container)
+	words := toldLog.of(n.keepLog())
 	if !n.stopping.Load() {
-		ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
-		words := engine.logTail(ctx, n.container)
-		cancel()
 		n.err = &node.StartError{Reason: whyDied(n.resident.spec.Name, end, n.killed.Load(), words), LogTail: words}
 	}
 	close(n.exited)
@@ -257,6 +255,19 @@ func (n *running) watch() {
 	if err := engine.remove(n.container); err != nil {
 		n.driver.cfg.Logger.Warn("a container could not be removed", "server", n.resident.spec.Name, "error", err)
 	}
+}
+
+// keepLog keeps the end of the log, which goes with the container, for who asks once the server has ended. It returns that.
+func (n *running) keepLog() []string {
+	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+	defer cancel()
+	lines := n.driver.engine.logTail(ctx, n.container)
+	if len(lines) > 0 { // otherwise there may be what was kept before the container was removed
+		n.driver.mu.Lock()
+		defer n.driver.mu.Unlock()
+		n.resident.log = lines
+	}
+	return lines
 }
 
 // Stop implements node.Node.
@@ -269,6 +280,7 @@ func (n *running) Stop(ctx context.Context) error {
 	n.stopping.Store(true)
 	engine := n.driver.engine
 	if err := engine.stop(ctx, n.container, grace(ctx)); err != nil {
+		n.keepLog()
 		return n.kill()
 	}
 	<-n.done

@@ -30,6 +30,7 @@ var (
 	_ node.Prober    = (*running)(nil)
 
 	_ node.StartWatcher = (*Driver)(nil)
+	_ node.LogKeeper    = (*Driver)(nil)
 )
 
 // Kill implements node.Killer.
@@ -78,6 +79,17 @@ func (d *Driver) StartingLog(id int) (node.LogReader, bool) {
 		}
 	}
 	return nil, false
+}
+
+// LastLog implements node.LogKeeper.
+func (d *Driver) LastLog(id int) (node.LogReader, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.residents[id]
+	if r == nil || len(r.log) == 0 {
+		return nil, false
+	}
+	return node.LastWords(r.log), true
 }
 
 // lineSplitter makes lines of what is written. A line that grows too long is handed on cut.

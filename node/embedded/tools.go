@@ -14,11 +14,26 @@ var (
 	_ node.LogReader = (*running)(nil)
 	_ node.Meter     = (*running)(nil)
 	_ node.Prober    = (*running)(nil)
+
+	_ node.LogKeeper = (*Driver)(nil)
 )
 
 // ReadLog implements node.LogReader.
 func (n *running) ReadLog(ctx context.Context, lines int, follow bool, each func(string) error) error {
 	return n.resident.journal.Read(ctx, lines, follow, each)
+}
+
+// ReadLog implements node.LogReader, for a server that has ended: there is nothing to follow.
+func (r *resident) ReadLog(ctx context.Context, lines int, _ bool, each func(string) error) error {
+	return r.journal.Read(ctx, lines, false, each)
+}
+
+// LastLog implements node.LogKeeper.
+func (d *Driver) LastLog(id int) (node.LogReader, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, ok := d.residents[id]
+	return r, ok
 }
 
 // Usage implements node.Meter: what one of many in the same process uses is not known.

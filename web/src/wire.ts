@@ -377,7 +377,7 @@ export interface paths {
         };
         /**
          * The log of a server
-         * @description Lines of JSON, one for each line of the log. A server in a container gives it while it is being started; one that failed gives its last words. A reader that falls far behind misses lines of an embedded server.
+         * @description Lines of JSON, one for each line of the log. A server in a container gives it while it is being started; one that has stopped or failed gives its last lines, of a container up to 200, until it is started again. A reader that falls far behind misses lines of an embedded server.
          */
         get: operations["follow-log"];
         put?: never;

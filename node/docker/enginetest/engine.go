@@ -338,7 +338,10 @@ func (e *Engine) wait(w http.ResponseWriter, r *http.Request) {
 }
 
 // logs answers in frames of what is written to standard error (Docker Engine API, "Attach to a container", stream format).
-func (e *Engine) logs(w http.ResponseWriter, _ *http.Request) {
+func (e *Engine) logs(w http.ResponseWriter, r *http.Request) {
+	if e.held(w, r) == nil {
+		return
+	}
 	head := [8]byte{2}
 	binary.BigEndian.PutUint32(head[4:], uint32(len(e.Log)))
 	_, _ = w.Write(append(head[:], e.Log...))
