@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -19,8 +18,8 @@ type departures struct {
 // receive may have been under way for long.
 type departure struct {
 	passed atomic.Bool
-	past   context.Context // ends once another's gateway has received some that have not
-	notice context.CancelFunc
+	past   chan struct{} // closed once another's gateway has received some that have not
+	notice func()        // closes it
 }
 
 func (d *departures) of(name string) *departure {
@@ -31,8 +30,8 @@ func (d *departures) of(name string) *departure {
 	}
 	one := d.by[name]
 	if one == nil {
-		one = new(departure)
-		one.past, one.notice = context.WithCancel(context.Background())
+		past := make(chan struct{})
+		one = &departure{past: past, notice: sync.OnceFunc(func() { close(past) })}
 		d.by[name] = one
 	}
 	return one
@@ -41,7 +40,7 @@ func (d *departures) of(name string) *departure {
 // Bypassed is closed once another server's gateway has received events from this one though this gateway, which must be none
 // that passes through, has never been given any.
 func (g *Gateway) Bypassed() <-chan struct{} {
-	return g.cfg.Rooms.departures.of(g.cfg.Name).past.Done()
+	return g.cfg.Rooms.departures.of(g.cfg.Name).past
 }
 
 // passes notes a request of the homeserver, before it is passed on.
