@@ -102,6 +102,19 @@ func listenAll(t testing.TB, h *netstack.Host) net.Listener {
 
 // echo serves ln by sending back what comes, until ln is closed.
 func echo(t testing.TB, ln net.Listener) {
+	serve(t, ln, func(conn net.Conn) { _, _ = io.Copy(conn, conn) })
+}
+
+// mirror sends back what has come, once all has. Where both ends of a connection send at a time, have filled each other's
+// buffers and then lose packets, gVisor's may wait for each other for ever (docs/architecture.md).
+func mirror(t testing.TB, ln net.Listener) {
+	serve(t, ln, func(conn net.Conn) {
+		data, _ := io.ReadAll(conn)
+		_, _ = conn.Write(data)
+	})
+}
+
+func serve(t testing.TB, ln net.Listener, each func(net.Conn)) {
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -114,7 +127,7 @@ func echo(t testing.TB, ln net.Listener) {
 			}
 			serving.Go(func() {
 				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
+				each(conn)
 			})
 		}
 	})
@@ -124,7 +137,7 @@ func echo(t testing.TB, ln net.Listener) {
 	})
 }
 
-// exchange sends data over a new connection to an echo server and checks that it comes back.
+// exchange sends data over a new connection to an echo or a mirror and checks that it comes back.
 func exchange(ctx context.Context, h *netstack.Host, to netip.AddrPort, data []byte) error {
 	conn, err := h.DialContext(ctx, "tcp", to)
 	if err != nil {
@@ -134,7 +147,7 @@ func exchange(ctx context.Context, h *netstack.Host, to netip.AddrPort, data []b
 	failed := make(chan error, 1)
 	go func() {
 		_, err := conn.Write(data)
-		failed <- err
+		failed <- errors.Join(err, conn.(interface{ CloseWrite() error }).CloseWrite())
 	}()
 	got := make([]byte, len(data))
 	if _, err := io.ReadFull(conn, got); err != nil {

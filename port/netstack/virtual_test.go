@@ -232,7 +232,7 @@ func TestSilentConnectionsAreAskedAfter(t *testing.T) {
 func TestCorruptedPacketsAreNotAccepted(t *testing.T) {
 	virtualtime.Test(t, func(t *testing.T) {
 		c := newChain(t, 1, link.Params{Delay: time.Millisecond, Corrupt: 0.05})
-		echo(t, listenAll(t, c.b))
+		mirror(t, listenAll(t, c.b))
 		for _, a := range c.b.Addrs() {
 			if err := exchange(t.Context(), c.a, netip.AddrPortFrom(a, 80), pattern(1_000_000)); err != nil {
 				t.Errorf("%v: %v", a, err)
