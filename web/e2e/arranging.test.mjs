@@ -309,6 +309,9 @@ everywhere("five containers that one click places are counted together, and take
   const ui = await visit(CONTAINERS);
   await ui.page.getByRole("button", { name: "Place five servers for me" }).click();
   await ui.page.getByText("3 of 5 run").waitFor();
+  assert.equal(await ui.page.getByRole("note", { name: "Next step" }).isVisible(), false, "the next step waits for all of them");
+  await ui.panel("Talk");
+  await ui.page.getByText("2 more are still starting, and can join later.").waitFor();
   await ui.screenshot("five-containers-start");
   await ui.keys("Control+z");
   await until("all are taken back", async () => (await mesh.present()).length === 0);
