@@ -1,7 +1,7 @@
 // Editing the mesh as a person does: placing, dragging, panning, removing, by pointer and by keys.
 import assert from "node:assert/strict";
 import { until } from "./meshsim.mjs";
-import { everywhere } from "./stage.mjs";
+import { everywhere, inWindow, LAPTOP } from "./stage.mjs";
 
 /** Two servers of which the first links to the second, within every window's canvas beside an inspector. */
 const PAIR = [
@@ -166,4 +166,51 @@ everywhere("all of it works by keyboard", async ({ mesh, visit }) => {
   assert.deepEqual(await ui.barriers(), []);
   await page.keyboard.press("Escape");
   await help.waitFor({ state: "hidden" });
+});
+
+/** Holds back what the page is told from the first of these servers on, until it is let go; runs in the page before it loads. */
+function held({ from }) {
+  const waiting = [];
+  let holds = true;
+  window.Worker = class extends Worker {
+    set onmessage(hear) {
+      super.onmessage = (message) => {
+        const reports = message.data;
+        if (!holds || !Array.isArray(reports)) return hear(message);
+        /** Tells of one of the servers that wait; false where it is not there. */
+        window.letGo ??= (id) => {
+          const of = waiting.find((r) => r.diff?.servers?.some((s) => s.id === id));
+          const servers = of?.diff.servers.filter((s) => s.id === id);
+          if (of) hear({ data: [{ tell: "diff", diff: { version: of.diff.version, servers } }] });
+          return of !== undefined;
+        };
+        window.letAllGo ??= () => {
+          holds = false;
+          hear({ data: waiting });
+        };
+        const first = waiting.length > 0 ? 0 : reports.findIndex((r) => r.diff?.servers?.some((s) => s.id >= from));
+        waiting.push(...(first < 0 ? [] : reports.splice(first)));
+        hear(message);
+      };
+    }
+  };
+}
+
+inWindow("copies are selected all, also where the mesh tells of them one by one", { ...LAPTOP, scheme: "light" }, async ({ mesh, visit }) => {
+  const ids = await mesh.place([
+    [500, 160],
+    [600, 220],
+  ]);
+  const from = ids.length;
+  const ui = await visit({ before: (page) => page.addInitScript(held, { from }) });
+  await ui.counts(2);
+  await ui.keys("Control+a", "Control+d");
+  await ui.page.getByRole("button", { name: "Undo" }).and(ui.page.getByTitle("2 servers placed")).waitFor();
+  await until("the mesh has told of one", () => ui.page.evaluate((id) => window.letGo(id), from));
+  await ui.page.evaluate(() => window.letAllGo());
+  await ui.counts(4);
+  await ui.page.getByTestId("group-inspector").getByText("2 servers").waitFor();
+  await ui.keys("Delete");
+  await ui.counts(2);
+  assert.deepEqual((await mesh.present()).map((s) => s.id), ids, "the copies were selected");
 });

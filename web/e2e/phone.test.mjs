@@ -64,6 +64,12 @@ everyLook(
       assert.ok(p.x > canvas.x + 20 && p.x < canvas.x + canvas.width - 20, `${server.name} stands at ${p.x}`);
     }
     await ui.screenshot("touch-five");
+    const [first] = await mesh.present();
+    await mesh.ask("POST", `/servers/${first.id}/pause`);
+    await page.getByTestId("figure-servers").getByText("4 of 5").waitFor();
+    assert.deepEqual(await halved(page), [], "a figure in the header");
+    await mesh.ask("POST", `/servers/${first.id}/resume`);
+    await ui.counts(5);
     for (const tab of ["Talk", "Events", "Servers", "Settings"]) {
       await ui.panel(tab);
       assert.deepEqual(await outside(page), [], tab);
@@ -117,4 +123,16 @@ function outside(page) {
       .filter(([box]) => box.width > 0 && (box.left < -0.5 || box.right > innerWidth + 0.5))
       .map(([box, e]) => `${e.getAttribute("aria-label") ?? e.textContent.trim()} at ${box.left} to ${box.right}`),
   );
+}
+
+/** What of the figures in the header is shown in part. */
+function halved(page) {
+  return page.evaluate(() => {
+    const shown = document.querySelector("header dl").getBoundingClientRect();
+    return [...document.querySelectorAll("header dl :is(dt, dd)")]
+      .filter((e) => e.checkVisibility())
+      .map((e) => [e.getBoundingClientRect(), e])
+      .filter(([box]) => box.top < shown.bottom && box.right > shown.right + 0.5)
+      .map(([, e]) => e.textContent);
+  });
 }

@@ -165,6 +165,29 @@ everywhere("of a container it is said what is not seen of it, and how much memor
   assert.deepEqual(await ui.barriers(), []);
 });
 
+everywhere("what all servers together share of memory is said above their list, where equal memory is kept once", async ({ mesh, visit }) => {
+  await mesh.place(ROW);
+  let asked = 0;
+  const merging = (json) => ({ before: (page) => page.route("**/api/v1/merging", (route) => (asked++, route.fulfill({ json }))) });
+  const ui = await visit(merging({ on: true, saved_bytes: 48.3e6, profit_bytes: 45.1e6 }));
+  assert.equal(asked, 0, "it is asked only where it is shown");
+  await ui.panel("Servers");
+  const merged = ui.page.getByTestId("merging");
+  await merged.getByText("48.3 MB saved by sharing equal memory").waitFor();
+  await merged.getByText("45.1 MB after what finding it takes").waitFor();
+  await ui.screenshot("merging");
+  assert.deepEqual(await ui.barriers(), []);
+
+  asked = 0;
+  const without = await visit(merging({ on: false, saved_bytes: 0, profit_bytes: 0 }));
+  await without.page.clock.install();
+  await without.panel("Servers");
+  await until("it was asked", () => asked > 0);
+  await without.page.clock.runFor(60_000);
+  assert.equal(asked, 1, "where nothing is merged it is not asked again");
+  assert.equal(await without.page.getByTestId("merging").count(), 0);
+});
+
 inWindow("a shell says of a server that is paused or has stopped why nothing answers, and starts it", { ...SMALL, scheme: "light" }, async ({ mesh, visit }) => {
   const [id] = await mesh.place([[500, 200]]);
   const ui = await visit({

@@ -75,6 +75,33 @@ everywhere("a room is made of chosen members", async ({ mesh, visit }) => {
   assert.equal(room.name, "two of us");
 });
 
+everywhere(
+  "of a server that is still joining it is not said that it has a message",
+  async ({ mesh, visit }) => {
+    const ids = await mesh.place(THREE);
+    await mesh.ask("POST", `/servers/${ids[2]}/pause`);
+    await mesh.ask("POST", "/rooms", { name: "forum", creator: ids[0], members: ids.slice(1) });
+    const ui = await visit();
+    const { page } = ui;
+    await ui.panel("Talk");
+    await page.getByTestId("members").getByText("2 of 3 joined").waitFor();
+    await page.getByLabel("Message", { exact: true }).fill("Who is there?");
+    await page.keyboard.press("Enter");
+    const card = page.getByRole("log", { name: "Messages" }).locator("article", { hasText: "Who is there?" });
+    await card.getByText("1 of 2 have it, 1 is joining").waitFor();
+    await card.getByRole("listitem").filter({ hasText: `hs${ids[2]}` }).getByText("joining", { exact: true }).waitFor();
+    await ui.screenshot("joining");
+    await page.getByRole("button", { name: "Side by side" }).click();
+    await page.getByTestId("differences").getByText("All 2 have the same. 1 is joining").waitFor();
+    await page.keyboard.press("Escape");
+    assert.deepEqual(await ui.barriers(), []);
+    await mesh.ask("POST", `/servers/${ids[2]}/resume`);
+    await page.getByTestId("members").getByText("3 of 3 joined").waitFor();
+    await card.getByText("all have it").waitFor();
+  },
+  [PHONE, LAPTOP],
+);
+
 everywhere("a server behind a cut link is shown to lack the message, and gets it when the link is back", async (scene) => {
   const { ui, ids, card } = await forum(scene);
   const { page } = ui;

@@ -183,11 +183,14 @@ export class App {
   }
 
   #adopt(mesh: Mesh): void {
+    const { servers: before } = this.mesh;
     this.mesh = mesh;
-    if (this.selection && !this.exists(this.selection)) {
+    // What was just placed may be selected before the mesh tells of it.
+    const stays = (id: number) => mesh.servers.has(id) || !(before.has(id) || mesh.gone.has(id));
+    if (this.selection && !this.#exists(this.selection, stays)) {
       if (this.selection.kind === "link") this.edit.links.explainLoss(this.selection.key);
       this.selection =
-        targetOf([...serversOf(this.selection)].filter((id) => mesh.servers.has(id))) ??
+        targetOf([...serversOf(this.selection)].filter(stays)) ??
         targetOfLinks([...linksIn(this.selection)].filter((key) => mesh.links.has(key)));
     }
     if (this.room === undefined || !mesh.rooms.has(this.room)) this.room = [...mesh.rooms.keys()].at(-1);
@@ -250,10 +253,8 @@ export class App {
     this.head = scrubbed(this.head, atMS, wall());
   }
 
-  exists(target: Target): boolean {
-    if (target?.kind === "server") return this.mesh.servers.has(target.id);
-    if (target?.kind === "servers") return [...target.ids].every((id) => this.mesh.servers.has(id));
-    return [...linksIn(target)].every((key) => this.mesh.links.has(key));
+  #exists(target: Target, server: (id: number) => boolean): boolean {
+    return [...serversOf(target)].every(server) && [...linksIn(target)].every((key) => this.mesh.links.has(key));
   }
 
   name(id: number): string {

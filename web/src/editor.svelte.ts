@@ -6,7 +6,7 @@ import { type Edit, History } from "./model/history";
 import { Latest } from "./model/latest";
 import { LinkEditor } from "./links.svelte";
 import type { Mesh } from "./model/mesh";
-import type { Imported, NewImport, NewServer, Server, Settings, Transport } from "./model/types";
+import type { Imported, NewImport, Server, Settings, Transport } from "./model/types";
 
 export interface ClientPoint {
   readonly x: number;
@@ -94,34 +94,37 @@ export class Editor {
 
   /** Adds a server; client coordinates say where a refusal is to be shown. */
   async place(at: World, client: ClientPoint): Promise<void> {
-    this.arriving = [...this.arriving, at];
     try {
-      const { id, name } = await api.addServer(this.#newServer(at));
+      const { id, name } = await this.#add(at);
       this.#page.announce(`${name} placed`);
       this.#remember({ text: `${name} placed`, undo: () => api.removeServer(id), redo: () => api.act(id, "restore") });
     } catch (error) {
       this.#page.refuse(error, client.x, client.y);
-    } finally {
-      this.arriving = this.arriving.filter((p) => p !== at);
     }
   }
 
   /** Adds many servers, with progress that can be cancelled; what was placed by then stays. Returns their ids. */
   async placeMany(places: readonly World[], kinds: readonly (string | undefined)[] = []): Promise<number[]> {
-    const ids: number[] = [];
-    const containers: number[] = [];
-    const place = async (i: number) => {
-      const at = places[i] as World;
-      const { id, kind } = await api.addServer(this.#newServer(at, kinds[i] ?? this.kind));
-      ids.push(id);
-      if (kind !== "embedded") containers.push(id);
-    };
-    // One by one, so that they are numbered in their order.
-    await this.#each(`Placing ${String(places.length)} servers`, [...places.keys()], place, 1);
-    this.#rememberGroup(`${String(ids.length)} servers placed`, ids, { undo: "remove", redo: "restore" });
+    const placed: Server[] = [];
+    const place = async (i: number) => placed.push(await this.#add(places[i] as World, kinds[i]));
+    try {
+      // One by one, so that they are numbered in their order.
+      await this.#each(`Placing ${String(places.length)} servers`, [...places.keys()], place, 1);
+    } finally {
+      this.#placed(placed);
+    }
+    return placed.map((s) => s.id);
+  }
+
+  #placed(servers: readonly Server[]): void {
+    if (servers.length === 0) return;
+    const ids = servers.map((s) => s.id);
+    const text = ids.length === 1 ? `${(servers[0] as Server).name} placed` : `${String(ids.length)} servers placed`;
+    this.#page.announce(text);
+    this.#rememberGroup(text, ids, { undo: "remove", redo: "restore" });
+    const containers = ids.filter((_, i) => servers[i]?.kind !== "embedded");
     this.#starting = containers.length > 1 ? containers : [];
     this.#showStarts(this.#page.mesh);
-    return ids;
   }
 
   /** Shows how many of the containers that were placed together run, until none of them is on its way. */
@@ -148,18 +151,22 @@ export class Editor {
     }
   }
 
-  #newServer({ x, y }: World, kind = this.kind): NewServer {
-    return { x, y, ...(kind ? { kind } : {}) };
+  /** Asks for a server, and shows where until there is an answer. */
+  async #add(at: World, kind = this.kind): Promise<Server> {
+    this.arriving = [...this.arriving, at];
+    try {
+      return await api.addServer({ x: at.x, y: at.y, ...(kind ? { kind } : {}) });
+    } finally {
+      this.arriving = this.arriving.filter((p) => p !== at);
+    }
   }
 
   /** Copies beside the originals, of the same kinds, pinned among each other as the originals are. */
   async duplicate(ids: Iterable<number>, offset: number): Promise<number[]> {
     const servers = [...ids].flatMap((id) => this.#page.mesh.servers.get(id) ?? []);
     const places = shifted(this.places(servers.map((s) => s.id)), offset, offset);
-    const copies = await this.placeMany(
-      [...places.values()],
-      servers.map((s) => s.kind),
-    );
+    const kinds = servers.map((s) => s.kind);
+    const copies = await this.placeMany([...places.values()], kinds);
     await this.links.copyPins(new Map(copies.map((copy, i) => [(servers[i] as Server).id, copy])));
     return copies;
   }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Editor } from "./editor.svelte";
+import { world } from "./geometry/space";
 import { link, mesh, server } from "./test/build";
 
 const servers = [server(0, 0, 0), server(1, 9, 9)];
@@ -54,4 +55,21 @@ it("undoes a cut to what was pinned just before", async () => {
     { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: true, linked: false },
     { pins_ab: { loss_pct: 3 }, pins_ba: {}, cut: false, linked: false },
   ]);
+});
+
+it("takes back together what was placed together, also where the mesh refuses one of them", async () => {
+  const edit = editor();
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", (path: string, { method }: { method: string }) => {
+    asked.push(`${method} ${path}`);
+    const placed = asked.length;
+    if (placed === 3) return Promise.resolve(new Response(JSON.stringify({ detail: "no more servers" }), { status: 409 }));
+    return Promise.resolve(new Response(JSON.stringify(server(placed + 1, 0, 0))));
+  });
+  const places = [1, 2, 3, 4].map((x) => world(x, 0));
+  await expect(edit.placeMany(places)).rejects.toThrow("No more servers");
+  expect(edit.last?.text).toBe("2 servers placed");
+  asked.length = 0;
+  await edit.undo();
+  expect(asked).toEqual(["DELETE /api/v1/servers/2", "DELETE /api/v1/servers/3"]);
 });

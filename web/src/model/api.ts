@@ -9,6 +9,7 @@ import type {
   LinkCounters,
   LinkPins,
   LogLine,
+  Merging,
   Message,
   NewImport,
   NewRoom,
@@ -51,6 +52,7 @@ export const api = {
   act: (id: number, action: LifeCycleAction) => call<unknown>("POST", `/servers/${id}/${action}`),
   settings: () => call<Settings>("GET", "/settings"),
   peers: (id: number) => call<Peer[]>("GET", `/servers/${id}/peers`),
+  merging: () => call<Merging>("GET", "/merging"),
   usage: (id: number) => call<Usage>("GET", `/servers/${id}/usage`),
   /** Lines of a server's log as they come, until the signal aborts. */
   log: (id: number, lines: number, signal: AbortSignal) => linesOf<LogLine>(`/servers/${id}/log?lines=${lines}&follow=true`, signal),

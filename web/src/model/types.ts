@@ -31,6 +31,7 @@ export type PinnedPair = Schemas["PinnedPair"];
 export type Transport = Schemas["Transport"];
 export type Peer = Schemas["Peer"];
 export type Usage = Schemas["Usage"];
+export type Merging = Schemas["Merging"];
 export type LogLine = Schemas["LogLine"];
 export type PingReply = Schemas["PingReply"];
 export type TraceHop = Schemas["TraceHop"];

@@ -47,11 +47,20 @@ describe("who has a message", () => {
       { server: 5, state: "barred", bar: "no path" },
       { server: 6, state: "unknown" },
     ]);
-    expect(reachOf(all)).toEqual({ have: 2, of: 5, unknown: 1 });
+    expect(reachOf(all)).toEqual({ have: 2, of: 5, unknown: 1, joining: 0 });
   });
 
   it("does not count the author", () => {
-    expect(reachOf(entry)).toEqual({ have: 2, of: 6, unknown: 1 });
+    expect(reachOf(entry)).toEqual({ have: 2, of: 6, unknown: 1, joining: 0 });
+  });
+
+  it("counts those that are joining among those that have it not, whatever was seen to reach them", () => {
+    const early = entryOf(message, [0, 4], views, tracked, idOf, () => "no path", [1, 7]);
+    expect(early.holdings.slice(2)).toEqual([
+      { server: 1, state: "joining" },
+      { server: 7, state: "joining" },
+    ]);
+    expect(reachOf(early)).toEqual({ have: 1, of: 3, unknown: 0, joining: 2 });
   });
 
   it("counts the delay of a retried one from the first handing, and says that it was retried", () => {
@@ -63,11 +72,13 @@ describe("who has a message", () => {
   });
 });
 
-it("claims nothing of those that were not asked", () => {
-  expect(sayReach({ have: 0, of: 0, unknown: 0 })).toBe("nobody else is here yet");
-  expect(sayReach({ have: 3, of: 3, unknown: 0 })).toBe("all have it");
-  expect(sayReach({ have: 2, of: 3, unknown: 0 })).toBe("2 of 3 have it");
-  expect(sayReach({ have: 39, of: 91, unknown: 52 })).toBe("39 of 91 known to have it");
+it("claims nothing of those that were not asked or are not in the room yet", () => {
+  const reach = { have: 3, of: 3, unknown: 0, joining: 0 };
+  expect(sayReach({ ...reach, have: 0, of: 0 })).toBe("nobody else is here yet");
+  expect(sayReach(reach)).toBe("all have it");
+  expect(sayReach({ ...reach, have: 2 })).toBe("2 of 3 have it");
+  expect(sayReach({ ...reach, of: 4, joining: 1 })).toBe("3 of 4 have it, 1 is joining");
+  expect(sayReach({ ...reach, have: 39, of: 91, unknown: 52 })).toBe("39 of 91 known to have it");
 });
 
 it("reads the server from a user id", () => {

@@ -9,9 +9,9 @@ export interface Holding {
   /**
    * "author" wrote it, "has" received it, "waiting" was sent it and has not answered, "failed" was not reached,
    * "missing" was asked and has it not; "barred" has it not and can not be reached now; of "unknown" nothing was seen,
-   * and it was not asked or could not answer.
+   * and it was not asked or could not answer; "joining" is not in the room yet, and may drop what it is sent until it is.
    */
-  readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "barred" | "unknown";
+  readonly state: "author" | "has" | "waiting" | "failed" | "missing" | "barred" | "unknown" | "joining";
   /** From the author's first handing it to the transport; absent where that was not seen. */
   readonly delayMS?: number;
   /** Whether an attempt to send it had failed before. */
@@ -44,6 +44,7 @@ export function entryOf(
   tracked: Tracked | undefined,
   idOf: (serverName: string) => number | undefined,
   barred: Bars = () => undefined,
+  joining: readonly number[] = [],
 ): Entry {
   const author = idOf(serverOf(message.sender));
   const handed = tracked ? handings(tracked) : new Map<number, number>();
@@ -54,7 +55,7 @@ export function entryOf(
     const bar = holding.state === "has" || holding.state === "unknown" ? undefined : barred(author, server);
     return bar === undefined ? holding : { ...holding, state: "barred", bar };
   });
-  return { message, holdings };
+  return { message, holdings: [...holdings, ...joining.map((server): Holding => ({ server, state: "joining" }))] };
 }
 
 /** The holding of a server whose receipt was seen; undefined of others. */
@@ -82,20 +83,27 @@ export interface Reach {
   readonly of: number;
   /** Of how many it is not known. */
   readonly unknown: number;
+  /** How many are not in the room yet. */
+  readonly joining: number;
 }
 
 /** How many of the others have it, of how many. */
 export function reachOf(entry: Entry): Reach {
   const others = entry.holdings.filter((h) => h.state !== "author");
   const count = (state: Holding["state"]) => others.filter((h) => h.state === state).length;
-  return { have: count("has"), of: others.length, unknown: count("unknown") };
+  return { have: count("has"), of: others.length, unknown: count("unknown"), joining: count("joining") };
 }
 
 /** The reach as a sentence that is true whatever those have that were not asked. */
-export function sayReach({ have, of, unknown }: Reach): string {
+export function sayReach({ have, of, unknown, joining }: Reach): string {
   if (of === 0) return "nobody else is here yet";
   if (have === of) return "all have it";
-  return `${String(have)} of ${String(of)} ${unknown > 0 ? "known to have it" : "have it"}`;
+  const known = `${String(have)} of ${String(of)} ${unknown > 0 ? "known to have it" : "have it"}`;
+  return joining > 0 ? `${known}, ${sayJoining(joining)}` : known;
+}
+
+export function sayJoining(count: number): string {
+  return `${String(count)} ${count === 1 ? "is" : "are"} joining`;
 }
 
 /** Messages in the order they were written, by the clocks of their authors. */
