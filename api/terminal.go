@@ -132,7 +132,7 @@ func (s *terminals) request(r *http.Request) (node.ShellHost, node.TerminalSize,
 type terminal struct {
 	conn   *websocket.Conn
 	typing sync.WaitGroup
-	cut    context.CancelFunc // of what is read from the reader; it cuts the connection
+	cut    context.CancelFunc // of what is read from the reader; it cuts the connection while something is read
 }
 
 // Why there is no shell any more.
@@ -147,7 +147,7 @@ func (t *terminal) serve(ctx context.Context, host node.ShellHost, size node.Ter
 	t.cut = cut
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	context.AfterFunc(ctx, func() { time.AfterFunc(closeTimeout, cut) })
+	context.AfterFunc(ctx, func() { time.AfterFunc(closeTimeout, t.hangUp) })
 	shell, err := host.OpenShell(ctx, size)
 	if err != nil {
 		return err
@@ -167,6 +167,12 @@ func (t *terminal) serve(ctx context.Context, host node.ShellHost, size node.Ter
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// hangUp cuts the connection, whether or not anything is read from it.
+func (t *terminal) hangUp() {
+	t.cut()
+	_ = t.conn.CloseNow()
 }
 
 // typed hands on what the reader sends until it goes, or sends what is no size.

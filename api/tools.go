@@ -195,12 +195,12 @@ func (s *startingLog) ReadLog(ctx context.Context, lines int, follow bool, each 
 		switch {
 		case !ok || runs || !follow:
 			return nil
-		case server.State == mesh.Failed:
+		case server.State == mesh.Stopped || server.State == mesh.Failed:
 			if last, ok := s.mesh.LastLog(s.id); ok {
 				return last.ReadLog(ctx, lines, follow, each)
 			}
 			return nil
-		case server.State != mesh.Added && server.State != mesh.Starting && server.State != mesh.Running:
+		case server.State == mesh.Gone || server.State == mesh.Paused:
 			return nil
 		}
 		select {

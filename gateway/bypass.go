@@ -37,16 +37,16 @@ func (d *departures) of(name string) *departure {
 	return one
 }
 
-// Bypassed is closed once another server's gateway has received events from this one though this gateway, which must be none
-// that passes through, has never been given any.
+// Bypassed is closed once another server's gateway has received events from this one though this gateway has never been given
+// any, as one that passes through never is.
 func (g *Gateway) Bypassed() <-chan struct{} {
-	return g.cfg.Rooms.departures.of(g.cfg.Name).past
+	return g.own.past
 }
 
 // passes notes a request of the homeserver, before it is passed on.
 func (g *Gateway) passes(req *http.Request) {
 	if carries(req.Method, req.URL) {
-		g.cfg.Rooms.departures.of(g.cfg.Name).passed.Store(true)
+		g.own.passed.Store(true)
 	}
 }
 
@@ -54,11 +54,16 @@ func (g *Gateway) passes(req *http.Request) {
 // homeserver accepts it shows that the sender is who it says.
 func (g *Gateway) watchOrigin(w http.ResponseWriter, req *http.Request, h http.Handler) {
 	from := origin(req)
-	if _, known := g.cfg.Directory.Lookup(from); !known || g.cfg.Rooms.departures.of(from).passed.Load() {
+	if _, known := g.cfg.Directory.Lookup(from); !known {
+		h.ServeHTTP(w, req)
+		return
+	}
+	sender := g.cfg.Rooms.departures.of(from)
+	if sender.passed.Load() {
 		h.ServeHTTP(w, req)
 		return
 	}
 	if did := httpsnoop.CaptureMetrics(h, w, req); did.Code/100 == 2 {
-		g.cfg.Rooms.departures.of(from).notice()
+		sender.notice()
 	}
 }

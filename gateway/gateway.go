@@ -109,6 +109,7 @@ type Gateway struct {
 	lowband   *lowband.Endpoint // nil before AttachLowband
 	relays    sync.WaitGroup    // tunnels through the proxy, and the low-bandwidth transport
 	attempts  attempts
+	own       *departure // of the events of its server
 	turns     turns
 	lines     lines
 	budget    budget
@@ -132,6 +133,7 @@ func New(cfg Config) *Gateway {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	g.ctx, g.end = context.WithCancel(context.Background())
+	g.own = cfg.Rooms.departures.of(cfg.Name)
 	g.peerTLS = cfg.CA.clientTLS(tls.NewLRUClientSessionCache(sessionsKept))
 	g.transport = g.newTransport()
 	return g

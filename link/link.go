@@ -42,7 +42,7 @@ const (
 	DropPortClosed            // the destination's port is gone
 	DropPortFull              // the destination's port did not keep up
 	DropRewired               // the link was removed while the packet waited or was on its way
-	DropOverload              // the host's memory for packets on their way was used up
+	DropOverload              // no room in the host's memory: for all packets on their way, or for what one port has sent
 	dropReasons
 )
 

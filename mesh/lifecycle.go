@@ -165,8 +165,10 @@ func (o *owner) gatewayChanged(s *server, n node.Node) {
 	if s.node != n {
 		return
 	}
-	s.Gateway, s.Unseen = gatewayOf(n)
-	o.touch(s)
+	if mode, unseen := gatewayOf(n); mode != s.Gateway || unseen != s.Unseen {
+		s.Gateway, s.Unseen = mode, unseen
+		o.touch(s)
+	}
 	o.watch(s, nil)
 }
 

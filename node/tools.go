@@ -35,8 +35,8 @@ type StartWatcher interface {
 
 // LogKeeper is a Driver that keeps what its servers wrote last.
 type LogKeeper interface {
-	// LastLog is the end of the log of the server with an id from when its run has ended until it is started again, and false
-	// where nothing of that is kept.
+	// LastLog is the end of the log of the server with an id, whose run has ended, until it is started again, and false where
+	// nothing of that is kept. It is not asked of one that runs.
 	LastLog(id int) (LogReader, bool)
 }
 

@@ -299,6 +299,12 @@ func (d *Driver) dropDatabases(ctx context.Context, residents ...*resident) erro
 	return d.postgres.drop(ctx, names...)
 }
 
+func (d *Driver) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
 // Close implements node.Driver: it ends what still runs, by force, waits for containers that are being made, which the engine
 // may take engineLimit for, and removes what is kept for every server. It is idempotent.
 func (d *Driver) Close() error {

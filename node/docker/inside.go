@@ -240,7 +240,8 @@ func (n *running) Gateway() (mode node.GatewayMode, unseen string) {
 
 // GatewayChanged implements node.GatewayWatcher.
 func (n *running) GatewayChanged() <-chan struct{} {
-	if n.gateway == nil {
+	cfg := &n.driver.cfg
+	if n.gateway == nil || cfg.Options.Gateway == node.PassThrough || cfg.Preset.IgnoresProxy {
 		return nil
 	}
 	return n.gateway.Bypassed()

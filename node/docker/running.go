@@ -231,7 +231,7 @@ func (n *running) giveUp(cause error) error {
 	}
 	failed := &node.StartError{
 		Reason:  fmt.Sprintf("%s could not be started: %v", n.resident.spec.Name, cause),
-		LogTail: toldLog.of(n.keepLog()),
+		LogTail: toldLog.of(n.keepLog(engineLimit)),
 	}
 	if err := n.kill(); err != nil {
 		failed.Reason += fmt.Sprintf(" (and %v)", err)
@@ -244,8 +244,10 @@ func (n *running) watch() {
 	defer close(n.done)
 	engine := n.driver.engine
 	end := engine.wait(n.driver.ctx, n.container)
-	words := toldLog.of(n.keepLog())
-	if !n.stopping.Load() {
+	if n.stopping.Load() {
+		n.keepLog(stopLogLimit)
+	} else {
+		words := toldLog.of(n.keepLog(engineLimit))
 		n.err = &node.StartError{Reason: whyDied(n.resident.spec.Name, end, n.killed.Load(), words), LogTail: words}
 	}
 	close(n.exited)
@@ -257,15 +259,22 @@ func (n *running) watch() {
 	}
 }
 
+// stopLogLimit is how long the end of a server that was told to stop may wait for its log: it is not to outlast its grace.
+const stopLogLimit = time.Second
+
 // keepLog keeps the end of the log, which goes with the container, for who asks once the server has ended. It returns that.
-func (n *running) keepLog() []string {
-	ctx, cancel := context.WithTimeout(context.Background(), engineLimit)
+// After Driver.Close nobody asks.
+func (n *running) keepLog(limit time.Duration) []string {
+	if n.driver.isClosed() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	lines := n.driver.engine.logTail(ctx, n.container)
 	if len(lines) > 0 { // otherwise there may be what was kept before the container was removed
 		n.driver.mu.Lock()
 		defer n.driver.mu.Unlock()
-		n.resident.log = lines
+		n.resident.log = slices.Clone(lines) // what was cut off is not kept
 	}
 	return lines
 }
@@ -280,7 +289,7 @@ func (n *running) Stop(ctx context.Context) error {
 	n.stopping.Store(true)
 	engine := n.driver.engine
 	if err := engine.stop(ctx, n.container, grace(ctx)); err != nil {
-		n.keepLog()
+		n.keepLog(stopLogLimit)
 		return n.kill()
 	}
 	<-n.done
